@@ -58,7 +58,7 @@ export interface Folder {
 /**
  * `POST /fetch` → a stream of frames (`application/x-edgedesk-frames`): first `opened`, then one `mail` (or
  * `reduced` then `mail`) per message in rising UID order, then exactly one `end`; or a `problem` frame where the
- * server failed midway. A stream that ends without `end` was cut, and what came whole before the cut is good.
+ * server failed midway (a failure before `opened` is an ordinary answer with `{"error"}`). A stream that ends without `end` was cut, and what came whole before the cut is good.
  *
  * `nextUid` null asks for no mail, only for the folder's `opened` frame: this is how a cursor is born at UIDNEXT.
  * If the folder's UIDVALIDITY is not `uidValidity` (and that is not null), no mail is sent: `opened`, `end`.
@@ -81,8 +81,8 @@ export interface FetchRequest {
 }
 
 /**
- * `POST /scan` → `{ opened, mails: ScannedMail[], more: boolean }`: positions and a few headers, no bodies; to match known
- * mail after a UIDVALIDITY change. At most 500 a call, rising UID from `nextUid`.
+ * `POST /scan` → `{ opened: { uidValidity, uidNext, waiting }, mails: ScannedMail[], more: boolean }`: positions and a few headers, no bodies; to match known
+ * mail after a UIDVALIDITY change. At most 500 a call, rising UID from `nextUid`. No mails where UIDVALIDITY differs.
  */
 export interface ScanRequest {
   account: ImapAccount
@@ -100,7 +100,7 @@ export interface ScannedMail {
 
 /**
  * `POST /part` → the decoded bytes of one body part with an exact Content-Length, or a problem. Where a mail was
- * too large to parse whole, its attachments are fetched one by one.
+ * too large to parse whole, its attachments are fetched one by one. `part` is `RemotePart.part`.
  */
 export interface PartRequest {
   account: ImapAccount
@@ -149,17 +149,25 @@ export type Frame =
       kind: 'opened'
       length: 0
       uidValidity: number
+      /** Exact where `nextUid` is null; else not below any UID seen, which is all that a poll can know cheaply. */
       uidNext: number
       /** How many messages of this request's range wait on the server, those of this stream included. */
       waiting: number
     }
+  /** Length 0: the server lists the mail and yet hands out nothing of it, even when asked for it alone. */
   | ({ kind: 'mail'; length: number } & Position)
   /**
    * A mail too large to parse in one piece: its own header block (Content-Type and Content-Transfer-Encoding of the
    * top replaced by multipart/mixed) and its text parts, as a small valid mail; and what was left out.
-   * `whole` says that a `mail` frame with the full octets follows.
+   * `whole` says that a `mail` frame with the full octets follows; `textCut` that there was more text than 1 MB.
    */
-  | ({ kind: 'reduced'; length: number; whole: boolean; attachments: RemotePart[] } & Position)
+  | ({
+      kind: 'reduced'
+      length: number
+      whole: boolean
+      textCut: boolean
+      attachments: RemotePart[]
+    } & Position)
   | { kind: 'problem'; length: 0; problem: BridgeProblem }
   | { kind: 'end'; length: 0; more: boolean }
 

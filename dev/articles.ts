@@ -1,0 +1,70 @@
+/** What the demo's assistant knows: a small shop's help pages, in English and Traditional Chinese. */
+export interface DemoArticle {
+  key: string
+  language: string
+  title: string
+  body: string
+}
+
+export const demoArticles: DemoArticle[] = [
+  {
+    key: 'refunds',
+    language: 'en',
+    title: 'Refunds and returns',
+    body: 'You can return anything within 30 days of delivery and get your money back. Send us the order number; we reply with a return label. The refund is paid to the card or account you paid with, within 5 working days after the parcel reaches us.',
+  },
+  {
+    key: 'refunds',
+    language: 'zh-TW',
+    title: '退款與退貨',
+    body: '商品送達後 30 天內皆可退貨並全額退款。請告訴我們訂單編號，我們會寄給您退貨標籤。收到包裹後 5 個工作天內，款項會退回您原本付款的信用卡或帳戶。',
+  },
+  {
+    key: 'password',
+    language: 'en',
+    title: 'Reset your password',
+    body: 'Open the sign-in page and choose "Forgot password". We send a link to your e-mail address; it is good for one hour. If no mail arrives, look in the spam folder, or check that you signed up with this address.',
+  },
+  {
+    key: 'password',
+    language: 'zh-TW',
+    title: '重設密碼',
+    body: '請開啟登入頁面並點選「忘記密碼」。我們會寄送連結到您的電子郵件信箱，連結有效時間為一小時。若沒有收到郵件，請檢查垃圾郵件匣，或確認您註冊時使用的是這個信箱。',
+  },
+  {
+    key: 'shipping',
+    language: 'en',
+    title: 'Shipping times and costs',
+    body: 'Orders placed before 14:00 are shipped the same day. Delivery takes 2 to 4 working days within the country and 5 to 9 abroad. Shipping is free above 50 euros; below that it costs 4.90. The tracking link is in the mail we send when the parcel leaves.',
+  },
+  {
+    key: 'shipping',
+    language: 'zh-TW',
+    title: '運送時間與運費',
+    body: '下午兩點前完成的訂單當天出貨。國內配送需要 2 到 4 個工作天，國外為 5 到 9 個工作天。訂單滿 1500 元免運費，未滿則酌收 80 元運費。包裹寄出時，我們會寄給您含有追蹤連結的郵件。',
+  },
+  {
+    key: 'invoice',
+    language: 'en',
+    title: 'Invoices',
+    body: 'An invoice comes with every order as a PDF in the confirmation mail. To change the company name or the VAT number on it, reply with the order number and the correct details; we send a new invoice within one working day.',
+  },
+  {
+    key: 'invoice',
+    language: 'zh-TW',
+    title: '發票',
+    body: '每筆訂單的確認信都會附上 PDF 電子發票。若需要修改發票抬頭或統一編號，請回信告知訂單編號與正確資料，我們會在一個工作天內補開新的發票。',
+  },
+  {
+    key: 'hours',
+    language: 'en',
+    title: 'Opening hours',
+    body: 'Our support team works Monday to Friday from 9:00 to 18:00 (Taipei time). Outside these hours the assistant answers at once, and a person follows up on the next working day.',
+  },
+  {
+    key: 'hours',
+    language: 'zh-TW',
+    title: '客服時間',
+    body: '客服團隊的服務時間為週一至週五上午九點到下午六點（台北時間）。非服務時間由自動助理立即回覆，真人客服會在下一個工作天跟進。',
+  },
+]

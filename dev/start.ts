@@ -1,0 +1,174 @@
+/**
+ * `npm start`: a running Edgedesk on loopback. A mail host with two mailboxes, the bridge, the Worker under wrangler, the clock, and a cast
+ * to try it with. State is under STATE_DIR (default .dev/), so a second start goes on where the first stopped; `handle.json` there says
+ * where everything is, for people and programs. Loopback hosts are allowed in this mode.
+ */
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { type Cast, castInto, withDatabases } from './cast.ts'
+import { startMailHost } from './mail-host.ts'
+import { fireCron, freePort, migrate, ROOT, type Running, startBridge, startWorker } from './processes.ts'
+
+interface Kept {
+  kek: string
+  bridgeToken: string
+  apiKey: string
+  inboxPassword: string
+  customerPassword: string
+  imapPort: number
+  smtpPort: number
+  cast: Cast
+}
+
+const TICK_MS = 60_000
+const stateDir = resolve(ROOT, process.env.STATE_DIR ?? '.dev')
+const port = await wantedPort('PORT', 8787)
+mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+const keptFile = join(stateDir, 'secrets.json')
+const handleFile = join(stateDir, 'handle.json')
+const kept = existsSync(keptFile) ? (JSON.parse(readFileSync(keptFile, 'utf8')) as Kept) : null
+rmSync(handleFile, { force: true })
+
+const stops: (() => Promise<void>)[] = []
+let stopping = false
+async function stop(code: number): Promise<void> {
+  if (stopping) return
+  stopping = true
+  for (const end of stops.reverse()) await end().catch(() => {})
+  rmSync(handleFile, { force: true })
+  process.exit(code)
+}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0))
+process.on('uncaughtException', error => {
+  console.error(error.message)
+  void stop(1)
+})
+process.on('unhandledRejection', error => {
+  console.error(error instanceof Error ? error.message : error)
+  void stop(1)
+})
+
+const inbox = { address: 'support@demo.test', password: kept?.inboxPassword ?? secret() }
+const customer = { address: 'alice@demo.test', password: kept?.customerPassword ?? secret() }
+const kek = kept?.kek ?? randomBytes(32).toString('base64')
+const bridgeToken = kept?.bridgeToken ?? secret()
+
+console.log(kept ? 'Edgedesk demo: going on where it stopped …' : 'Edgedesk demo: first start, setting up …')
+const mail = await startMailHost({
+  mailboxes: [inbox, customer],
+  dir: join(stateDir, 'mail'),
+  imapPort: await wantedPort('DEMO_IMAP_PORT', kept?.imapPort ?? 0, true),
+  smtpPort: await wantedPort('DEMO_SMTP_PORT', kept?.smtpPort ?? 0, true),
+})
+stops.push(mail.stop)
+
+await migrate(stateDir)
+const server = (mailPort: number) => ({ host: '127.0.0.1', port: mailPort, tls: false, user: inbox.address })
+const cast = await withDatabases(stateDir, env =>
+  castInto(
+    env,
+    { stateDir, kek, inbox, settings: { imap: server(mail.imapPort), smtp: server(mail.smtpPort), watch: true } },
+    kept?.cast ?? null,
+  ),
+)
+const apiKey = kept?.apiKey ?? cast.apiKey ?? ''
+const keep: Kept = {
+  kek,
+  bridgeToken,
+  apiKey,
+  inboxPassword: inbox.password,
+  customerPassword: customer.password,
+  imapPort: mail.imapPort,
+  smtpPort: mail.smtpPort,
+  cast: { siteId: cast.siteId, assistantId: cast.assistantId, inboxId: cast.inboxId },
+}
+writeFileSync(keptFile, JSON.stringify(keep, null, 2), { mode: 0o600 })
+
+const bridge = await startBridge({ token: bridgeToken, log: join(stateDir, 'bridge.log') })
+stops.push(bridge.stop)
+const url = `http://127.0.0.1:${port}`
+const worker = await startWorker({
+  port,
+  stateDir,
+  log: join(stateDir, 'worker.log'),
+  vars: { PUBLIC_URL: url, KEK: kek, BRIDGE_TOKEN: bridgeToken, BRIDGE_URL: bridge.url, DEV: '1' },
+})
+stops.push(worker.stop)
+endTogether(worker, 'the Worker')
+endTogether(bridge, 'the bridge')
+
+// wrangler never fires the cron trigger by itself.
+const clock = setInterval(() => void fireCron(url).catch(error => !stopping && console.error(`clock: ${error.message}`)), TICK_MS)
+stops.push(async () => clearInterval(clock))
+await fireCron(url)
+await connected()
+
+const handle = {
+  url,
+  siteId: cast.siteId,
+  apiKey,
+  webChatId: null,
+  console: null,
+  mail: {
+    imap: { host: '127.0.0.1', port: mail.imapPort },
+    smtp: { host: '127.0.0.1', port: mail.smtpPort },
+    inbox: { id: cast.inboxId, ...inbox },
+    customer,
+  },
+}
+writeFileSync(handleFile, JSON.stringify(handle, null, 2), { mode: 0o600 })
+console.log(`
+Edgedesk runs at ${url}   (development: loopback mail servers are allowed)
+
+  API key       ${apiKey}
+  inbox         ${inbox.address}   password ${inbox.password}
+  customer      ${customer.address}   password ${customer.password}
+  IMAP          127.0.0.1:${mail.imapPort}   SMTP 127.0.0.1:${mail.smtpPort}   (no TLS: it is all on this machine)
+  handle        ${handleFile}
+
+Try it, in another terminal:
+
+  curl smtp://127.0.0.1:${mail.smtpPort} --mail-from ${customer.address} --mail-rcpt ${inbox.address} --crlf -T - <<< $'From: Alice <${customer.address}>\\nTo: ${inbox.address}\\nSubject: Refund\\nMessage-ID: <'$RANDOM$RANDOM'@demo.test>\\n\\nHow do I get a refund for my order?'
+  curl -s imap://127.0.0.1:${mail.imapPort}/INBOX -u '${customer.address}:${customer.password}' -X 'FETCH * BODY.PEEK[]' -v 2>&1 | grep -A60 '^< \\* .* FETCH'
+  curl -s ${url}/api/v1/conversations/ -H 'Authorization: Api-Key ${apiKey}'
+
+Ctrl-C stops it.`)
+
+/** The inbox has been synced once, so the first mail sent is a new one: what lies there at the first sync is never answered. */
+async function connected(): Promise<void> {
+  for (const end = Date.now() + 30_000; Date.now() < end; ) {
+    const answer = await fetch(`${url}/api/v1/inboxes/${cast.inboxId}/`, { headers: { authorization: `Api-Key ${apiKey}` } })
+    const { state, reason } = (await answer.json()) as { state?: string; reason?: string | null }
+    if (state === 'connected') return
+    if (state === 'auth_required') throw new Error(`the demo inbox does not connect: ${reason}`)
+    await new Promise(resolve => setTimeout(resolve, 100))
+  }
+  throw new Error(`the demo inbox did not connect; see ${join(stateDir, 'worker.log')}`)
+}
+
+function endTogether(part: Running, name: string): void {
+  void part.exited.then(() => {
+    if (stopping) return
+    console.error(`${name} ended; see the logs in ${stateDir}`)
+    void stop(1)
+  })
+}
+
+function secret(): string {
+  return randomBytes(18).toString('base64url')
+}
+
+/** A port asked for by name must be free; one only remembered may have been taken meanwhile. */
+async function wantedPort(name: string, otherwise: number, anyWillDo = false): Promise<number> {
+  const asked = process.env[name]
+  const number = Number(asked ?? otherwise)
+  if (!Number.isInteger(number) || number < 0 || number > 65535) throw new Error(`${name} is not a port: ${asked}`)
+  try {
+    return await freePort(number)
+  } catch {
+    if (anyWillDo && asked === undefined) return freePort()
+    console.error(`Port ${number} is in use. Choose another with ${name}=…`)
+    process.exit(1)
+  }
+}

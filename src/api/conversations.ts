@@ -1,0 +1,137 @@
+/** Conversations, as seed 003 shows them, with what a team needs to see beside it. */
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { db } from '../store/db.ts'
+import { conversationById, conversationsByActivity, messagesById } from '../store/conversations.ts'
+import { inboxesById } from '../store/inboxes.ts'
+import { isUuid } from '../domain/ids.ts'
+import type { Access } from './access.ts'
+import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
+import { MessageSchema, messageJson } from './messages.ts'
+import { invalid, Refusal, refusals } from './problems.ts'
+
+const milliseconds = z.string().openapi({ description: 'Milliseconds since the epoch, as a string.', example: '1732495353000' })
+
+export const ConversationSchema = z
+  .object({
+    id: z.uuid(),
+    contact: z.object({
+      id: z.uuid(),
+      name: z.string(),
+      avatar: z.string().nullable(),
+      address: z.string().nullable(),
+      createdAt: milliseconds,
+    }),
+    inbox: z.object({ id: z.uuid(), name: z.string(), channelType: z.string().openapi({ example: 'email' }) }),
+    title: z.string(),
+    status: z.string().openapi({ example: 'open' }),
+    owner: z.enum(['assistant', 'person']).openapi({ description: 'Who answers.' }),
+    linkedTo: z.uuid().nullable().openapi({ description: 'A conversation its first mail cited without taking part in it.' }),
+    lastMessage: MessageSchema.nullable(),
+    lastMessageCreatedAt: milliseconds,
+    unreadMessagesCount: z.int(),
+    autoReplyEnabled: z.boolean(),
+    isAutoReplyNow: z.boolean().openapi({ description: 'Enabled, and the assistant owns it.' }),
+    lastReadAt: milliseconds.nullable(),
+    createdAt: milliseconds,
+  })
+  .openapi('Conversation')
+
+type Row = Awaited<ReturnType<typeof conversationsByActivity>>[number]
+
+const list = createRoute({
+  method: 'get',
+  path: '/',
+  summary: 'List conversations, the latest activity first',
+  request: {
+    query: z.strictObject({
+      inbox: z.uuid().optional().openapi({ description: 'Only those of this inbox.' }),
+      limit,
+      cursor,
+    }),
+  },
+  responses: {
+    200: { description: 'A page', content: { 'application/json': { schema: listOf('Conversations', ConversationSchema) } } },
+    ...refusals('invalid_field', 'unauthorized'),
+  },
+})
+
+const show = createRoute({
+  method: 'get',
+  path: '/{id}',
+  summary: 'One conversation',
+  request: { params: z.object({ id: z.string() }) },
+  responses: {
+    200: { description: 'The conversation', content: { 'application/json': { schema: ConversationSchema } } },
+    ...refusals('not_found', 'unauthorized'),
+  },
+})
+
+export const conversations = new OpenAPIHono<Access>({
+  strict: false,
+  defaultHook: result => {
+    if (!result.success) {
+      const why = invalid(result.error)
+      throw new Refusal(why.code, why.message, why.field)
+    }
+  },
+})
+  .openapi(list, async c => {
+    const query = c.req.valid('query')
+    const after = readCursor(query.cursor, z.tuple([z.int(), z.string()]))
+    const rows = await conversationsByActivity(
+      db(c.env.DB),
+      c.get('siteId'),
+      { inboxId: query.inbox },
+      after && { at: after[0], id: after[1] },
+      query.limit + 1,
+    )
+    const page = rows.slice(0, query.limit)
+    const last = page.at(-1)?.conversation
+    const next = rows.length > query.limit && last ? writeCursor([last.lastMessageAt, last.id]) : null
+    return c.json({ items: await conversationsJson(c.env, c.get('siteId'), page), next }, 200)
+  })
+  .openapi(show, async c => {
+    const { id } = c.req.valid('param')
+    const row = isUuid(id) && (await conversationById(db(c.env.DB), c.get('siteId'), id))
+    if (!row) throw new Refusal('not_found')
+    const [json] = await conversationsJson(c.env, c.get('siteId'), [row])
+    return c.json(json!, 200)
+  })
+
+async function conversationsJson(env: Env, siteId: string, rows: Row[]) {
+  const d1 = db(env.DB)
+  const [inboxes, lastMessages] = await Promise.all([
+    inboxesById(d1, siteId, [...new Set(rows.map(row => row.conversation.inboxId))]),
+    messagesById(d1, siteId, rows.flatMap(row => row.conversation.lastMessageId ?? [])),
+  ])
+  return rows.map(({ conversation, contact }) => {
+    const inbox = inboxes.find(one => one.id === conversation.inboxId)
+    const last = lastMessages.find(one => one.id === conversation.lastMessageId)
+    return {
+      id: conversation.id,
+      contact: {
+        id: contact.id,
+        name: contact.name,
+        avatar: contact.avatar,
+        address: contact.address,
+        createdAt: String(contact.createdAt),
+      },
+      inbox: {
+        id: conversation.inboxId,
+        name: inbox?.name ?? '',
+        channelType: inbox?.channelType ?? 'email',
+      },
+      title: conversation.title,
+      status: conversation.status,
+      owner: conversation.owner as 'assistant' | 'person',
+      linkedTo: conversation.linkedTo,
+      lastMessage: last ? messageJson(last) : null,
+      lastMessageCreatedAt: String(conversation.lastMessageAt),
+      unreadMessagesCount: conversation.unreadCount,
+      autoReplyEnabled: conversation.autoReplyEnabled,
+      isAutoReplyNow: conversation.autoReplyEnabled && conversation.owner === 'assistant' && inbox?.state !== 'paused',
+      lastReadAt: conversation.lastReadAt === null ? null : String(conversation.lastReadAt),
+      createdAt: String(conversation.createdAt),
+    }
+  })
+}

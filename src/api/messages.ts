@@ -1,0 +1,250 @@
+/** Messages, as seed 003 shows them; for mail also what the verdict was, how the delivery went, and the way to the original. */
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { isUuid, uuidAsInteger } from '../domain/ids.ts'
+import type { CopiedDetails } from '../store/conversations.ts'
+import { conversationById, messageById, messagesOf } from '../store/conversations.ts'
+import { db } from '../store/db.ts'
+import type { messages as table } from '../store/schema.ts'
+import type { Access } from './access.ts'
+import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
+import { invalid, Refusal, refusals } from './problems.ts'
+
+const AttachmentSchema = z.object({
+  id: z.string(),
+  type: z.string().openapi({ description: 'Media type.', example: 'image/png' }),
+  filename: z.string(),
+  file: z.string().openapi({ description: 'Where it is downloaded from, with an API key.' }),
+  size: z.int(),
+  inline: z.boolean(),
+  contentId: z.string().nullable(),
+})
+
+export const MessageSchema = z
+  .object({
+    id: z.uuid(),
+    conversation: z.uuid(),
+    sender: z.object({
+      id: z.number().openapi({ description: 'The sender’s UUID as an integer of up to 39 digits; `uuid` is the same, lossless.' }),
+      uuid: z.uuid(),
+      kind: z.enum(['contact', 'assistant', 'person']),
+      name: z.string(),
+      avatar: z.string().nullable(),
+    }),
+    type: z.enum(['incoming', 'outgoing']),
+    content: z.string().openapi({ description: 'What the writer newly said; the full text is at the message itself.' }),
+    contentIsCut: z.boolean(),
+    subject: z.string().nullable(),
+    feedback: z.null(),
+    createdAt: z.string().openapi({ description: 'Milliseconds since the epoch, as a string.' }),
+    attachments: z.array(AttachmentSchema),
+    citations: z.array(z.object({ id: z.string(), title: z.string(), url: z.string().nullable() })),
+    citationNodes: z.array(z.unknown()),
+    verdict: z
+      .object({ class: z.string(), reasons: z.array(z.string()), mayFlow: z.boolean(), mayDraft: z.boolean(), maySend: z.boolean() })
+      .nullable()
+      .openapi({ description: 'What kind of mail this is, and why.' }),
+    reply: z
+      .object({ do: z.enum(['answer', 'draft', 'silent']), why: z.string() })
+      .nullable()
+      .openapi({ description: 'What was decided about answering it, and why.' }),
+    delivery: z
+      .object({ status: z.string().openapi({ example: 'sent' }), problem: z.object({ code: z.string(), message: z.string() }).nullable(), at: z.string() })
+      .nullable()
+      .openapi({ description: 'Of an outgoing message: draft, queued, leaving, sent, retry, failed, uncertain, withdrawn or held.' }),
+    flags: z.array(z.string()).openapi({ description: 'What was odd about the mail, e.g. unreadable, too_large.' }),
+    original: z.string().nullable().openapi({ description: 'Where the raw mail is downloaded from.' }),
+  })
+  .openapi('Message')
+
+const FullMessageSchema = MessageSchema.extend({
+  rest: z.string().openapi({ description: 'Quoted history and signature: what stands behind the content.' }),
+}).openapi('FullMessage')
+
+const list = createRoute({
+  method: 'get',
+  path: '/',
+  summary: 'The messages of a conversation, the oldest first',
+  request: { query: z.strictObject({ conversation: z.uuid(), limit, cursor }) },
+  responses: {
+    200: { description: 'A page', content: { 'application/json': { schema: listOf('Messages', MessageSchema) } } },
+    ...refusals('missing_field', 'invalid_field', 'not_found', 'unauthorized'),
+  },
+})
+
+const one = { params: z.object({ id: z.string() }) }
+
+const show = createRoute({
+  method: 'get',
+  path: '/{id}',
+  summary: 'One message, whole',
+  request: one,
+  responses: {
+    200: { description: 'The message', content: { 'application/json': { schema: FullMessageSchema } } },
+    ...refusals('not_found', 'unauthorized'),
+  },
+})
+
+const original = createRoute({
+  method: 'get',
+  path: '/{id}/original',
+  summary: 'The raw mail; fetched from the mail server first where it was too large to be fetched unasked',
+  request: one,
+  responses: {
+    200: { description: 'RFC 5322 bytes', content: { 'message/rfc822': { schema: z.string() } } },
+    ...refusals('not_found', 'unauthorized', 'mail_missing'),
+  },
+})
+
+const attachment = createRoute({
+  method: 'get',
+  path: '/{id}/attachments/{n}',
+  summary: 'The bytes of an attachment, always as a download',
+  request: { params: z.object({ id: z.string(), n: z.coerce.number().int().min(0) }) },
+  responses: {
+    200: { description: 'The bytes', content: { 'application/octet-stream': { schema: z.string() } } },
+    ...refusals('not_found', 'unauthorized', 'mail_missing'),
+  },
+})
+
+export const messages = new OpenAPIHono<Access>({
+  strict: false,
+  defaultHook: result => {
+    if (!result.success) {
+      const why = invalid(result.error)
+      throw new Refusal(why.code, why.message, why.field)
+    }
+  },
+})
+  .openapi(list, async c => {
+    const query = c.req.valid('query')
+    const d1 = db(c.env.DB)
+    const siteId = c.get('siteId')
+    const after = readCursor(query.cursor, z.tuple([z.int()]))?.[0] ?? -1
+    const rows = await messagesOf(d1, siteId, query.conversation, after, query.limit + 1)
+    if (rows.length === 0 && !(await conversationById(d1, siteId, query.conversation))) throw new Refusal('not_found')
+    const page = rows.slice(0, query.limit)
+    const last = page.at(-1)
+    return c.json(
+      { items: page.map(messageJson), next: rows.length > query.limit && last ? writeCursor([last.position]) : null },
+      200,
+    )
+  })
+  .openapi(show, async c => {
+    const row = await found(c.env, c.get('siteId'), c.req.valid('param').id)
+    const stub = c.env.CONVERSATION.getByName(`${c.get('siteId')}/${row.conversationId}`)
+    const live = await stub.message(row.id)
+    const details = detailsOf(row)
+    const body = details.bodyKey ? await c.env.MAIL.get(details.bodyKey) : null
+    return c.json(
+      {
+        ...messageJson(row),
+        content: live?.content ?? row.content,
+        rest: body ? await body.text() : (live?.details.rest ?? ''),
+      },
+      200,
+    )
+  })
+  .openapi(original, async c => {
+    const row = await found(c.env, c.get('siteId'), c.req.valid('param').id)
+    const { mail } = detailsOf(row)
+    if (!mail) throw new Refusal('not_found')
+    const key =
+      row.direction === 'outgoing'
+        ? `out/${c.get('siteId')}/${mail.inboxId}/${row.id}`
+        : await c.env.MAILBOX.getByName(`${c.get('siteId')}/${mail.inboxId}`).original(mail.mailId)
+    const object = key && (await c.env.MAIL.get(key))
+    if (!object) throw new Refusal('mail_missing')
+    return download(object, 'message/rfc822', `${row.id}.eml`)
+  })
+  .openapi(attachment, async c => {
+    const { id, n } = c.req.valid('param')
+    const row = await found(c.env, c.get('siteId'), id)
+    const details = detailsOf(row)
+    const wanted = details.attachments?.[n]
+    if (!wanted) throw new Refusal('not_found')
+    const key = wanted.key ?? `attachments/${c.get('siteId')}/${row.id}/${n}`
+    let object = await c.env.MAIL.get(key)
+    if (!object && wanted.part && details.mail) {
+      const mailbox = c.env.MAILBOX.getByName(`${c.get('siteId')}/${details.mail.inboxId}`)
+      if (await mailbox.fetchAttachment(details.mail.mailId, wanted.part, key)) object = await c.env.MAIL.get(key)
+    }
+    if (!object) throw new Refusal('mail_missing')
+    return download(object, wanted.contentType, wanted.filename)
+  })
+
+async function found(env: Env, siteId: string, id: string) {
+  const row = isUuid(id) && (await messageById(db(env.DB), siteId, id))
+  if (!row) throw new Refusal('not_found')
+  return row
+}
+
+/** Mail is hostile: nothing of it is ever shown in place by this origin (G2, G9). */
+function download(object: R2ObjectBody, contentType: string, filename: string) {
+  return new Response(object.body, {
+    headers: {
+      'content-type': /^[\w.+-]+\/[\w.+-]+$/.test(contentType) ? contentType : 'application/octet-stream',
+      'content-length': String(object.size),
+      'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(filename)}`,
+      'content-security-policy': "sandbox; default-src 'none'",
+      'x-content-type-options': 'nosniff',
+    },
+  })
+}
+
+type Row = typeof table.$inferSelect
+
+declare global {
+  interface JSON {
+    /** https://github.com/tc39/proposal-json-parse-with-source, in V8 since 11.4; TypeScript has no type for it yet. */
+    rawJSON(text: string): unknown
+  }
+}
+
+function detailsOf(row: Row): CopiedDetails {
+  return JSON.parse(row.details) as CopiedDetails
+}
+
+export function messageJson(row: Row): z.infer<typeof MessageSchema> {
+  const details = detailsOf(row)
+  const base = `/api/v1/messages/${row.id}`
+  return {
+    id: row.id,
+    conversation: row.conversationId,
+    sender: {
+      // A bare JSON number of 39 digits, as seed 003 has it: beyond what a double holds, so it is written as raw JSON.
+      id: JSON.rawJSON(uuidAsInteger(row.senderId)) as unknown as number,
+      uuid: row.senderId,
+      kind: row.senderKind as 'contact' | 'assistant' | 'person',
+      name: row.senderName,
+      avatar: null,
+    },
+    type: row.direction as 'incoming' | 'outgoing',
+    content: row.content,
+    contentIsCut: details.cut ?? false,
+    subject: details.subject ?? null,
+    feedback: null,
+    createdAt: String(row.createdAt),
+    attachments: (details.attachments ?? []).map((one, n) => ({
+      id: `${row.id}.${n}`,
+      type: one.contentType,
+      filename: one.filename,
+      file: `${base}/attachments/${n}`,
+      size: one.size,
+      inline: one.disposition === 'inline',
+      contentId: one.contentId,
+    })),
+    citations: details.citations ?? [],
+    citationNodes: [],
+    verdict: details.verdict ?? null,
+    reply: details.reply ?? null,
+    delivery: details.delivery
+      ? {
+          status: details.delivery.status,
+          problem: details.delivery.problem && { code: details.delivery.problem.code, message: details.delivery.problem.message },
+          at: String(details.delivery.at),
+        }
+      : null,
+    flags: details.flags ?? [],
+    original: details.mail ? `${base}/original` : null,
+  }
+}

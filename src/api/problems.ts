@@ -1,0 +1,60 @@
+/** The one error shape on the wire, and where it is made: `{"error": {"code", "message", "field"?, "requestId"}}`. */
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { type Problem, type ProblemCode, problem, statusOf } from '../domain/problem.ts'
+
+/** Thrown by handlers; `onError` makes the answer. */
+export class Refusal extends Error {
+  override name = 'Refusal'
+  readonly problem: Problem
+  constructor(code: ProblemCode, message?: string, field?: string) {
+    super(code)
+    this.problem = problem(code, message, field)
+  }
+}
+
+export const ProblemSchema = z
+  .object({
+    error: z.object({
+      code: z.string().openapi({ example: 'invalid_field' }),
+      message: z.string().openapi({ description: 'A sentence a customer could read.' }),
+      field: z.string().optional().openapi({ description: 'The field it is about, dotted.' }),
+      requestId: z.string(),
+    }),
+  })
+  .openapi('Problem')
+
+/** The error answers a route may give, for its OpenAPI description. */
+export function refusals(...codes: ProblemCode[]) {
+  const statuses = new Map<number, string[]>()
+  for (const code of codes) statuses.set(statusOf(code), [...(statuses.get(statusOf(code)) ?? []), code])
+  return Object.fromEntries(
+    [...statuses].map(([status, names]) => [
+      status,
+      { description: names.join(', '), content: { 'application/json': { schema: ProblemSchema } } },
+    ]),
+  )
+}
+
+export function answerProblem(c: Context, why: Problem): Response {
+  const requestId = c.get('requestId') as string
+  return c.json({ error: { ...why, requestId } }, statusOf(why.code) as ContentfulStatusCode)
+}
+
+export function onError(error: Error, c: Context): Response {
+  if (error instanceof Refusal) return answerProblem(c, error.problem)
+  if (error instanceof HTTPException && error.status === 400) return answerProblem(c, problem('bad_json'))
+  console.error(JSON.stringify({ event: 'request_failed', requestId: c.get('requestId'), path: c.req.routePath, error: `${error.name}: ${error.message.slice(0, 200)}` }))
+  return answerProblem(c, problem('internal'))
+}
+
+/** What zod found wrong with a request, as the first thing to mend. */
+export function invalid(error: z.core.$ZodError): Problem {
+  const issue = error.issues[0]!
+  const field = issue.path.join('.') || (issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined)
+  if (issue.code === 'unrecognized_keys') return problem('unknown_field', `"${issue.keys[0]}" is not a field of this request.`, issue.keys[0])
+  if (issue.code === 'invalid_type' && /received undefined/.test(issue.message)) return problem('missing_field', `"${field}" is required.`, field)
+  return problem('invalid_field', `"${field}": ${issue.message}.`, field)
+}

@@ -1,0 +1,46 @@
+/**
+ * All the clock does, on one page. There is one cron trigger (a free account has five); each job is started on every tick it is listed
+ * for, catches up by itself, and may overlap with its last run: the objects it knocks at let one in at a time.
+ */
+import { settings } from './env.ts'
+import { tellTick } from './store/clock.ts'
+import { conversationsOverdue } from './store/conversations.ts'
+import { db } from './store/db.ts'
+import { inboxesToSync } from './store/inboxes.ts'
+
+type Job = (env: Env, at: number) => Promise<void>
+
+const jobs: Record<string, Record<string, Job>> = {
+  '* * * * *': { sync_inboxes: syncInboxes, wake_conversations: wakeConversations },
+}
+
+/** @throws after all jobs have run, where one of them failed: the platform's log shows the tick as failed. */
+export async function tick(cron: string, at: number, env: Env): Promise<void> {
+  settings(env)
+  const due = Object.entries(jobs[cron] ?? {})
+  const outcomes = await Promise.allSettled(
+    due.map(async ([name, job]) => {
+      await job(env, at)
+      await tellTick(db(env.DB), name, at)
+    }),
+  )
+  const failed = outcomes.filter(outcome => outcome.status === 'rejected')
+  if (failed.length > 0) throw new AggregateError(failed.map(outcome => outcome.reason), 'a job of the clock failed')
+}
+
+/** Knocks at every connected mailbox; each knows for itself whether it is due. */
+async function syncInboxes(env: Env): Promise<void> {
+  const configs = await inboxesToSync(db(env.DB))
+  const knocks = configs.map(config => env.MAILBOX.getByName(`${config.siteId}/${config.inboxId}`).tick(config))
+  const refused = (await Promise.allSettled(knocks)).filter(knock => knock.status === 'rejected')
+  if (refused.length > 0) throw new AggregateError(refused.map(knock => knock.reason), 'a mailbox did not answer')
+}
+
+const GRACE_MS = 60_000
+const WOKEN = 200
+
+/** The watchdog behind the alarms: conversations that owe something since more than a minute are woken. */
+async function wakeConversations(env: Env, at: number): Promise<void> {
+  const overdue = await conversationsOverdue(db(env.DB), at - GRACE_MS, WOKEN)
+  await Promise.allSettled(overdue.map(({ siteId, id }) => env.CONVERSATION.getByName(`${siteId}/${id}`).wake()))
+}

@@ -1,0 +1,214 @@
+/**
+ * The room of one live conversation. The object is a shell: every event loads the state, lets domain/conversation.ts decide, saves
+ * state, messages, what is owed and the alarm together, and only then acts. Results of acting come back as events of their own.
+ * Whatever fails stays owed, and the alarm (or the clock's watchdog, should the alarm be lost) takes it up again.
+ */
+import { DurableObject } from 'cloudflare:workers'
+import {
+  type ConversationEvent,
+  type ConversationState,
+  type Message,
+  step,
+  type Turn,
+} from '../domain/conversation.ts'
+import type { Phase } from '../domain/outbox.ts'
+import { type Problem, problem } from '../domain/problem.ts'
+import { project } from '../store/conversations.ts'
+import { Memory, type OwedEffect } from './memory.ts'
+import { perform } from './perform.ts'
+
+/** What a Mailbox brings: enough to open the conversation where it is the first mail, and the mail as an event. */
+export interface Arrival {
+  opening: Pick<ConversationState, 'siteId' | 'id' | 'inboxId' | 'contact' | 'title' | 'linkedTo' | 'createdAt'>
+  event: Omit<Extract<ConversationEvent, { type: 'mail_arrived' }>, 'type' | 'known'>
+}
+
+const PROJECTION_WAIT_MS = 300
+const LEASE_MS = 60_000
+const RETRY_MS = [1_000, 5_000, 30_000, 120_000, 600_000]
+
+export class Conversation extends DurableObject<Env> {
+  readonly #memory = new Memory(this.ctx.storage.sql)
+  /** Up to which `seq` D1 has its copy; behind the truth after an eviction, which only makes a copy be written again. */
+  #projected: number | null = null
+  #projecting: Promise<void> | null = null
+
+  /** A mail for this conversation. Safe to repeat: a message already here is only noted as a copy. */
+  async receive(arrival: Arrival): Promise<{ ok: true }> {
+    const state = this.#memory.state() ?? opened(arrival.opening)
+    const known = this.#memory.state() ? this.#memory.message(arrival.event.message.id) : null
+    this.#take(state, { ...arrival.event, type: 'mail_arrived', known }, Date.now())
+    await this.#settle()
+    return { ok: true }
+  }
+
+  /** The point of no return for an outgoing mail; the answer is written down in the same turn. */
+  async mayLeave(messageId: string): Promise<{ yes: true } | { yes: false; problem: Problem }> {
+    const state = this.#memory.state()
+    const message = state ? this.#memory.message(messageId) : null
+    if (!state || !message) return { yes: false, problem: problem('not_found') }
+    return this.#take(state, { type: 'leaving_asked', message }, Date.now()).leave!
+  }
+
+  /** What became of an outgoing mail. Safe to repeat. */
+  async fate(messageId: string, status: Phase, reason: Problem | null): Promise<void> {
+    const state = this.#memory.state()
+    const message = state ? this.#memory.message(messageId) : null
+    if (!state || !message) return
+    this.#take(state, { type: 'fate_told', message, status, problem: reason }, Date.now())
+    await this.#settle()
+  }
+
+  /** A person answers from now on; what the assistant has not yet let go is called back. */
+  async takeOver(): Promise<boolean> {
+    return this.#tell({ type: 'person_took_over' })
+  }
+
+  async handBack(): Promise<boolean> {
+    return this.#tell({ type: 'handed_back' })
+  }
+
+  /** The conversation as it is now, or null where there never was one. */
+  async read(): Promise<{ state: ConversationState; messages: Message[] } | null> {
+    const state = this.#memory.state()
+    return state && { state, messages: this.#memory.messages() }
+  }
+
+  async message(id: string): Promise<Message | null> {
+    return this.#memory.state() ? this.#memory.message(id) : null
+  }
+
+  /** From the clock: something was due and nobody came. */
+  async wake(): Promise<void> {
+    if (this.#memory.state()) this.#act()
+  }
+
+  override async alarm(): Promise<void> {
+    // Never waits and never throws: the runtime drops an alarm that keeps failing.
+    if (this.#memory.state()) this.#act()
+  }
+
+  async #tell(event: ConversationEvent): Promise<boolean> {
+    const state = this.#memory.state()
+    if (!state) return false
+    this.#take(state, event, Date.now())
+    await this.#settle()
+    return true
+  }
+
+  /** Decide and save, in one go: there is no await between the first write and the alarm. */
+  #take(state: ConversationState, event: ConversationEvent, at: number): Turn {
+    const turn = step(state, event, at)
+    if (turn.state === state && this.#memory.state()) return turn
+    this.ctx.storage.transactionSync(() => {
+      this.#memory.create(turn.state)
+      this.#memory.save(turn.state, turn.messages, turn.effects, at)
+    })
+    if (turn.effects.length > 0) this.#act(at)
+    return turn
+  }
+
+  /** Starts everything that is due under a lease, and sets the alarm to what comes next. */
+  #act(at = Date.now()): void {
+    for (const owed of this.#memory.effects()) {
+      if ((owed.leaseUntil ?? owed.dueAt) > at) continue
+      this.#memory.lease(owed.effect.id, at + LEASE_MS)
+      this.ctx.waitUntil(this.#perform({ ...owed, attempts: owed.attempts + 1 }))
+    }
+    if (this.#behind()) this.ctx.waitUntil(this.#project())
+    this.#arm()
+  }
+
+  async #perform(owed: OwedEffect): Promise<void> {
+    const { effect } = owed
+    try {
+      const event = await perform(effect, {
+        env: this.env,
+        state: () => this.#memory.state()!,
+        message: id => this.#memory.message(id),
+        messages: () => this.#memory.messages(),
+        copied: () => this.#project(),
+      })
+      this.#memory.done(effect.id)
+      if (event) {
+        this.#take(this.#memory.state()!, event, Date.now())
+        this.ctx.waitUntil(this.#settle())
+      }
+    } catch (error) {
+      const wait = RETRY_MS[Math.min(owed.attempts, RETRY_MS.length) - 1]!
+      this.#memory.retry(effect.id, Date.now() + wait)
+      console.error(JSON.stringify({ event: 'effect_failed', conversation: this.#memory.state()?.id, effect: effect.id, attempts: owed.attempts, error: nameOf(error) }))
+    }
+    this.#arm()
+  }
+
+  /** Waits a moment for the copy in D1, so that who wrote can read it; where D1 is slow or away, it stays owed. */
+  async #settle(): Promise<void> {
+    if (!this.#behind()) return
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const enough = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, PROJECTION_WAIT_MS)
+    })
+    const copied = this.#project().catch(() => this.#arm())
+    this.ctx.waitUntil(copied)
+    await Promise.race([copied, enough])
+    clearTimeout(timer)
+    if (this.#behind()) this.#arm()
+  }
+
+  #behind(): boolean {
+    return (this.#projected ?? this.#memory.projected()) < (this.#memory.state()?.seq ?? 0)
+  }
+
+  /** One copy at a time; a turn taken meanwhile is copied by the next round. @throws where D1 refused. */
+  async #project(): Promise<void> {
+    while (this.#behind()) {
+      this.#projecting ??= this.#projectOnce().finally(() => {
+        this.#projecting = null
+      })
+      await this.#projecting
+    }
+  }
+
+  async #projectOnce(): Promise<void> {
+    const state = this.#memory.state()!
+    const since = this.#projected ?? this.#memory.projected()
+    await project(this.env.DB, state, this.#memory.changedSince(since), this.#nextDue())
+    this.#projected = state.seq
+  }
+
+  #nextDue(): number | null {
+    const times = this.#memory.effects().map(owed => owed.leaseUntil ?? owed.dueAt)
+    return times.length > 0 ? Math.min(...times) : null
+  }
+
+  #arm(): void {
+    const due = this.#nextDue()
+    const next = this.#behind() ? Math.min(due ?? Infinity, Date.now() + LEASE_MS / 2) : due
+    if (next === null) return
+    // Written down so that an eviction does not begin the copies at zero.
+    if (this.#projected !== null) this.#memory.setProjected(this.#projected)
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(next, Date.now())))
+  }
+}
+
+function opened(opening: Arrival['opening']): ConversationState {
+  return {
+    v: 1,
+    ...opening,
+    status: 'open',
+    owner: 'assistant',
+    autoReplyEnabled: true,
+    epoch: 1,
+    seq: 0,
+    length: 0,
+    unread: 0,
+    lastReadAt: null,
+    lastMessage: null,
+    pending: null,
+  }
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error
+}

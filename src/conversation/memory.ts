@@ -1,0 +1,127 @@
+/**
+ * The Conversation object's own SQLite: its state, its messages, what it owes. A conversation that never was has no tables, so that
+ * asking for an id nobody made writes nothing.
+ */
+import type { ConversationState, Effect, Message } from '../domain/conversation.ts'
+
+const SCHEMA = `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE messages (position INTEGER PRIMARY KEY, id TEXT NOT NULL, seq INTEGER NOT NULL, message TEXT NOT NULL);
+  CREATE TABLE effects (id TEXT PRIMARY KEY, effect TEXT NOT NULL, due_at INTEGER NOT NULL, lease_until INTEGER, attempts INTEGER NOT NULL) WITHOUT ROWID;
+  INSERT INTO meta VALUES ('schema', '1');
+`
+
+export interface OwedEffect {
+  effect: Effect
+  dueAt: number
+  leaseUntil: number | null
+  attempts: number
+}
+
+export class Memory {
+  readonly #sql: SqlStorage
+  #state: ConversationState | null | undefined
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+  }
+
+  state(): ConversationState | null {
+    if (this.#state === undefined) this.#state = this.#exists() ? this.#meta<ConversationState>('state') : null
+    return this.#state
+  }
+
+  /** Creates the tables with the first state; call inside the turn that saves. */
+  create(state: ConversationState): void {
+    if (!this.#exists()) this.#sql.exec(SCHEMA)
+    this.#state = state
+  }
+
+  /** One turn, written together: call without an await before `setAlarm`, so that both land or neither does. */
+  save(state: ConversationState, messages: readonly Message[], effects: readonly Effect[], at: number): void {
+    this.#setMeta('state', state)
+    this.#state = state
+    for (const message of messages)
+      this.#sql.exec(
+        `INSERT OR REPLACE INTO messages (position, id, seq, message) VALUES (?, ?, ?, ?)`,
+        message.position,
+        message.id,
+        message.seq,
+        JSON.stringify(message),
+      )
+    for (const effect of effects)
+      this.#sql.exec(
+        `INSERT OR IGNORE INTO effects (id, effect, due_at, lease_until, attempts) VALUES (?, ?, ?, NULL, 0)`,
+        effect.id,
+        JSON.stringify(effect),
+        at,
+      )
+  }
+
+  messages(afterPosition = -1): Message[] {
+    return this.#rows('SELECT message FROM messages WHERE position > ? ORDER BY position', afterPosition)
+  }
+
+  changedSince(seq: number): Message[] {
+    return this.#rows('SELECT message FROM messages WHERE seq > ? ORDER BY position', seq)
+  }
+
+  message(id: string): Message | null {
+    return this.#rows('SELECT message FROM messages WHERE id = ?', id)[0] ?? null
+  }
+
+  /** The `seq` up to which D1 has its copy, as last written down; memory may know better. */
+  projected(): number {
+    return this.#meta<number>('projected') ?? 0
+  }
+
+  setProjected(seq: number): void {
+    this.#setMeta('projected', seq)
+  }
+
+  effects(): OwedEffect[] {
+    return this.#sql
+      .exec<{ effect: string; due_at: number; lease_until: number | null; attempts: number }>(
+        'SELECT effect, due_at, lease_until, attempts FROM effects ORDER BY due_at',
+      )
+      .toArray()
+      .map(row => ({
+        effect: JSON.parse(row.effect) as Effect,
+        dueAt: row.due_at,
+        leaseUntil: row.lease_until,
+        attempts: row.attempts,
+      }))
+  }
+
+  lease(id: string, until: number): void {
+    this.#sql.exec('UPDATE effects SET lease_until = ?, attempts = attempts + 1 WHERE id = ?', until, id)
+  }
+
+  retry(id: string, dueAt: number): void {
+    this.#sql.exec('UPDATE effects SET lease_until = NULL, due_at = ? WHERE id = ?', dueAt, id)
+  }
+
+  done(id: string): void {
+    this.#sql.exec('DELETE FROM effects WHERE id = ?', id)
+  }
+
+  #exists(): boolean {
+    return this.#sql.exec(`SELECT 1 FROM sqlite_master WHERE name = 'meta'`).toArray().length > 0
+  }
+
+  #meta<T>(key: string): T | null {
+    const row = this.#sql.exec<{ value: string }>('SELECT value FROM meta WHERE key = ?', key).toArray()[0]
+    return row ? (JSON.parse(row.value) as T) : null
+  }
+
+  #setMeta(key: string, value: unknown): void {
+    this.#sql.exec('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)', key, JSON.stringify(value))
+  }
+
+  #rows(query: string, ...bindings: (string | number)[]): Message[] {
+    return this.#sql
+      .exec<{ message: string }>(query, ...bindings)
+      .toArray()
+      .map(row => JSON.parse(row.message) as Message)
+  }
+}

@@ -1,0 +1,118 @@
+/** What a conversation owes, one case per effect. What comes back is an event for the conversation, or nothing. */
+import { assistantKinds } from '../assistants/index.ts'
+import type { ConversationEvent, ConversationState, Effect, Message } from '../domain/conversation.ts'
+import { languageOf } from '../domain/language.ts'
+import { domainOf } from '../domain/address.ts'
+import { replySubject } from '../domain/thread.ts'
+import { assistantById } from '../store/assistants.ts'
+import { db } from '../store/db.ts'
+import { newId } from '../store/ids.ts'
+
+export interface Hands {
+  env: Env
+  state(): ConversationState
+  message(id: string): Message | null
+  messages(): Message[]
+  /** Resolves when D1 has the copies of everything up to now. */
+  copied(): Promise<void>
+}
+
+/** @throws where it should be tried again. */
+export async function perform(effect: Effect, hands: Hands): Promise<ConversationEvent | null> {
+  switch (effect.kind) {
+    case 'ask_assistant':
+      return askAssistant(effect, hands)
+    case 'send':
+      return send(effect.messageId, hands)
+    case 'withdraw':
+      await mailboxOf(hands, hands.message(effect.messageId)).withdraw(effect.messageId)
+      return null
+  }
+}
+
+async function askAssistant(
+  effect: Extract<Effect, { kind: 'ask_assistant' }>,
+  { env, state, messages }: Hands,
+): Promise<ConversationEvent | null> {
+  const now = state()
+  // Out of date before it began: a newer effect asks for all that was said.
+  if (effect.epoch !== now.epoch) return null
+  const all = messages()
+  const answered = all.findLastIndex(m => m.direction === 'outgoing' && m.delivery?.status !== 'withdrawn')
+  const unanswered = all.filter((m, i) => i > answered && m.direction === 'incoming' && m.details.reply?.do !== 'silent')
+  const last = unanswered.at(-1)
+  const assistantId = last?.details.assistantId
+  if (!last || !assistantId) return null
+  const row = await assistantById(db(env.DB), now.siteId, assistantId)
+  const assistant = row && assistantKinds[row.kind]?.(row, env)
+  if (!assistant) return null
+  const said = unanswered.map(m => m.content)
+  const answer = await assistant.answer({
+    subject: last.details.subject ?? '',
+    said,
+    history: all
+      .slice(0, answered + 1)
+      .map(m => ({ from: m.direction === 'incoming' ? ('contact' as const) : ('us' as const), text: m.content })),
+    contactName: now.contact.name,
+    assistantName: row.name,
+    language: languageOf([...said, last.details.subject ?? ''].join('\n')),
+  })
+  if (answer.text.trim() === '') return null
+  const at = Date.now()
+  const id = newId(at)
+  const mail = last.details.mail
+  return {
+    type: 'answer_made',
+    epoch: effect.epoch,
+    draft: effect.draft,
+    message: {
+      id,
+      sender: { kind: 'assistant', id: row.id, name: row.name },
+      content: answer.text,
+      createdAt: at,
+      details: {
+        subject: replySubject(last.details.subject ?? ''),
+        citations: answer.citations,
+        language: answer.language,
+        to: mail?.replyTo?.address,
+        mail: mail && {
+          ...mail,
+          rfcId: `<${id}@${domainOf(mail.ours)}>`,
+          // RFC 5322 §3.6.4: the parent's references and then the parent itself.
+          references: [...mail.references, ...(mail.rfcId ? [mail.rfcId] : [])],
+          inReplyTo: mail.rfcId,
+          mailId: id,
+        },
+      },
+    },
+  }
+}
+
+async function send(messageId: string, hands: Hands): Promise<ConversationEvent | null> {
+  const message = hands.message(messageId)
+  const { mail } = message?.details ?? {}
+  if (message?.delivery?.status !== 'queued' || !mail?.replyTo || !mail.rfcId) return null
+  // Our Message-ID is known to D1 before the mail can be answered.
+  await hands.copied()
+  await mailboxOf(hands, message).queue({
+    id: message.id,
+    conversationId: hands.state().id,
+    rfcId: mail.rfcId,
+    from: mail.ours,
+    to: mail.replyTo,
+    subject: message.details.subject ?? '',
+    inReplyTo: mail.inReplyTo ?? null,
+    references: mail.references,
+    text: message.content,
+    citations: message.details.citations ?? [],
+    language: message.details.language ?? 'und',
+    createdAt: message.createdAt,
+  })
+  return null
+}
+
+/** An answer leaves through the inbox that the mail it answers came in by. */
+function mailboxOf({ env, state }: Hands, message: Message | null) {
+  const { siteId, inboxId } = state()
+  return env.MAILBOX.getByName(`${siteId}/${message?.details.mail?.inboxId ?? inboxId}`)
+}

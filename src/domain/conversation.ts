@@ -1,0 +1,301 @@
+/**
+ * One conversation as a machine: it is told an event and the time, and returns its next state, what to write down and what is
+ * owed to the world. No clock, no network, no ids of its own making.
+ *
+ * `owner` says who answers. `epoch` rises whenever an answer in the making would no longer be right: the contact wrote again, or a
+ * person took over. An answer carries the epoch it was made for and is sent only while that is still the epoch; the check stands
+ * here, at `leaving_asked`, the point of no return, and nowhere else. `seq` counts durable events without gaps.
+ */
+import type { Phase } from './outbox.ts'
+import type { Problem } from './problem.ts'
+import { problem } from './problem.ts'
+import { decideReply, type ReplyDecision, type ReplyFacts, type ReplyRules } from './reply.ts'
+
+export interface ConversationState {
+  v: 1
+  siteId: string
+  id: string
+  inboxId: string
+  contact: { id: string; name: string; address: string }
+  title: string
+  /** The conversation this one's first mail cited without being entitled to join it. */
+  linkedTo: string | null
+  status: 'open'
+  owner: 'assistant' | 'person'
+  autoReplyEnabled: boolean
+  epoch: number
+  seq: number
+  /** How many messages there are; the next one's position. */
+  length: number
+  unread: number
+  lastReadAt: number | null
+  lastMessage: { id: string; at: number } | null
+  /** The answer on its way out: it can still be called back until it leaves. */
+  pending: { messageId: string; epoch: number } | null
+  createdAt: number
+}
+
+/** A message as the conversation keeps it; `seq` is that of its last change. */
+export interface Message {
+  id: string
+  position: number
+  seq: number
+  direction: 'incoming' | 'outgoing'
+  sender: { kind: 'contact' | 'assistant' | 'person'; id: string; name: string }
+  /** What the writer newly said (a view), or for ours the answer. */
+  content: string
+  /** The conversation's epoch when an answer was made; 0 for incoming. */
+  epoch: number
+  delivery: Delivery | null
+  details: Details
+  createdAt: number
+}
+
+export interface Delivery {
+  status: 'draft' | Phase
+  problem: Problem | null
+  at: number
+}
+
+/** What is shown one click away; stored as JSON, so it only ever grows. */
+export interface Details {
+  subject?: string
+  /** The rest of the text behind the view. */
+  rest?: string
+  bodyKey?: string
+  cut?: boolean
+  flags?: string[]
+  mail?: MailRef
+  /** Which assistant answers here, as the inbox said when the mail came. */
+  assistantId?: string
+  verdict?: { class: string; reasons: string[]; mayFlow: boolean; mayDraft: boolean; maySend: boolean }
+  reply?: ReplyDecision
+  attachments?: AttachmentRef[]
+  citations?: Citation[]
+  language?: string
+  /** How many more positions hold the same mail (a redelivery, another inbox of ours). */
+  copies?: { inboxId: string; mailId: string }[]
+  to?: string
+}
+
+export interface MailRef {
+  inboxId: string
+  mailId: string
+  rfcId: string | null
+  references: string[]
+  /** Of an answer: the Message-ID of the mail it answers. */
+  inReplyTo?: string | null
+  replyTo: { name: string; address: string } | null
+  /** The address of ours it was written to: answers leave from it. */
+  ours: string
+  /** Header and first part only are here; the rest is fetched when asked for. */
+  partial: boolean
+}
+
+export interface AttachmentRef {
+  filename: string
+  contentType: string
+  size: number
+  disposition: 'attachment' | 'inline'
+  contentId: string | null
+  /** Where the bytes are; null while they are still on the mail server, then `part` says which. */
+  key: string | null
+  part: string | null
+}
+
+export interface Citation {
+  id: string
+  title: string
+  url: string | null
+}
+
+export type ConversationEvent =
+  | {
+      type: 'mail_arrived'
+      message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery'>
+      /** A message of this id is already here: the same mail came again by another way. */
+      known: Message | null
+      facts: Omit<ReplyFacts, 'owner' | 'autoReplyEnabled'>
+      rules: ReplyRules
+    }
+  | {
+      type: 'answer_made'
+      epoch: number
+      draft: boolean
+      message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery' | 'direction'>
+    }
+  | { type: 'leaving_asked'; message: Message }
+  | { type: 'fate_told'; message: Message; status: Phase; problem: Problem | null }
+  | { type: 'person_took_over' }
+  | { type: 'handed_back' }
+
+/** What is owed. The id makes doing it twice harmless. */
+export type Effect =
+  | { kind: 'ask_assistant'; id: string; epoch: number; draft: boolean }
+  | { kind: 'send'; id: string; messageId: string }
+  | { kind: 'withdraw'; id: string; messageId: string }
+
+export interface Turn {
+  state: ConversationState
+  /** Messages new or changed, whole. */
+  messages: Message[]
+  effects: Effect[]
+  /** The answer to `leaving_asked`. */
+  leave?: { yes: true } | { yes: false; problem: Problem }
+}
+
+export function step(before: ConversationState, event: ConversationEvent, at: number): Turn {
+  switch (event.type) {
+    case 'mail_arrived':
+      return event.known ? copyArrived(before, event.known, event.message) : mailArrived(before, event, at)
+    case 'answer_made':
+      return answerMade(before, event, at)
+    case 'leaving_asked':
+      return leavingAsked(before, event.message, at)
+    case 'fate_told':
+      return fateTold(before, event, at)
+    case 'person_took_over':
+      if (before.owner === 'person') return unchanged(before)
+      return callBack({ ...before, owner: 'person', seq: before.seq + 1 })
+    case 'handed_back':
+      if (before.owner === 'assistant') return unchanged(before)
+      return callBack({ ...before, owner: 'assistant', seq: before.seq + 1 })
+  }
+}
+
+function unchanged(state: ConversationState): Turn {
+  return { state, messages: [], effects: [] }
+}
+
+/** Ends whatever answer is in the making, and asks the mailbox for the one that is queued. */
+function callBack(state: ConversationState): Turn {
+  return {
+    state: { ...state, epoch: state.epoch + 1, pending: null },
+    messages: [],
+    effects: state.pending
+      ? [{ kind: 'withdraw', id: `withdraw:${state.pending.messageId}`, messageId: state.pending.messageId }]
+      : [],
+  }
+}
+
+function mailArrived(
+  before: ConversationState,
+  event: Extract<ConversationEvent, { type: 'mail_arrived' }>,
+  at: number,
+): Turn {
+  const reply = decideReply(
+    { ...event.facts, owner: before.owner, autoReplyEnabled: before.autoReplyEnabled },
+    event.rules,
+  )
+  const message: Message = {
+    ...event.message,
+    position: before.length,
+    seq: before.seq + 1,
+    epoch: 0,
+    delivery: null,
+    details: { ...event.message.details, reply },
+  }
+  // Only a person's words make an answer out of date: a vacation note or a bounce does not (C14).
+  const fromPerson = event.facts.verdict.class === 'person'
+  const called = fromPerson ? callBack(before) : unchanged(before)
+  const state: ConversationState = {
+    ...called.state,
+    length: before.length + 1,
+    seq: before.seq + 1,
+    unread: message.direction === 'incoming' ? before.unread + 1 : before.unread,
+    lastMessage:
+      before.lastMessage && before.lastMessage.at > message.createdAt
+        ? before.lastMessage
+        : { id: message.id, at: message.createdAt },
+  }
+  const effects = [...called.effects]
+  if (reply.do !== 'silent')
+    effects.push({
+      kind: 'ask_assistant',
+      id: `ask:${state.epoch}:${at}`,
+      epoch: state.epoch,
+      draft: reply.do === 'draft',
+    })
+  return { state, messages: [message], effects }
+}
+
+function copyArrived(
+  before: ConversationState,
+  known: Message,
+  copy: { id: string; details: Details },
+): Turn {
+  const from = copy.details.mail
+  const copies = known.details.copies ?? []
+  const same = (ref: { inboxId: string; mailId: string }) =>
+    ref.inboxId === from?.inboxId && ref.mailId === from.mailId
+  if (!from || (known.details.mail && same(known.details.mail)) || copies.some(same)) return unchanged(before)
+  const seq = before.seq + 1
+  const details = { ...known.details, copies: [...copies, { inboxId: from.inboxId, mailId: from.mailId }] }
+  return { state: { ...before, seq }, messages: [{ ...known, seq, details }], effects: [] }
+}
+
+function answerMade(
+  before: ConversationState,
+  event: Extract<ConversationEvent, { type: 'answer_made' }>,
+  at: number,
+): Turn {
+  // The contact wrote again and another answer is being made for both (I1); but what was written when a person took over is
+  // kept for that person as a draft (I2).
+  const takenOver = before.owner === 'person'
+  if (event.epoch !== before.epoch && !takenOver) return unchanged(before)
+  const draft = event.draft || takenOver
+  const message: Message = {
+    ...event.message,
+    direction: 'outgoing',
+    position: before.length,
+    seq: before.seq + 1,
+    epoch: event.epoch,
+    delivery: { status: draft ? 'draft' : 'queued', problem: takenOver ? problem('taken_over') : null, at },
+  }
+  return {
+    state: {
+      ...before,
+      length: before.length + 1,
+      seq: before.seq + 1,
+      lastMessage: { id: message.id, at: message.createdAt },
+      pending: draft ? before.pending : { messageId: message.id, epoch: event.epoch },
+    },
+    messages: [message],
+    effects: draft ? [] : [{ kind: 'send', id: `send:${message.id}`, messageId: message.id }],
+  }
+}
+
+/** The point of no return. Asked again for a mail that was already let go, the answer stays yes. */
+function leavingAsked(before: ConversationState, message: Message, at: number): Turn {
+  if (message.delivery?.status === 'leaving') return { ...unchanged(before), leave: { yes: true } }
+  const refused =
+    before.owner === 'person'
+      ? problem('taken_over')
+      : message.epoch !== before.epoch
+        ? problem('superseded')
+        : null
+  if (refused) return { ...unchanged(before), leave: { yes: false, problem: refused } }
+  const seq = before.seq + 1
+  return {
+    state: { ...before, seq, pending: null },
+    messages: [{ ...message, seq, delivery: { status: 'leaving', problem: null, at } }],
+    effects: [],
+    leave: { yes: true },
+  }
+}
+
+function fateTold(
+  before: ConversationState,
+  event: Extract<ConversationEvent, { type: 'fate_told' }>,
+  at: number,
+): Turn {
+  const { message } = event
+  if (message.delivery?.status === event.status) return unchanged(before)
+  const seq = before.seq + 1
+  const over = event.status !== 'retry' && before.pending?.messageId === message.id
+  return {
+    state: { ...before, seq, pending: over ? null : before.pending },
+    messages: [{ ...message, seq, delivery: { status: event.status, problem: event.problem, at } }],
+    effects: [],
+  }
+}

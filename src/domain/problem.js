@@ -1,0 +1,45 @@
+/** code → [status, default sentence]. The status is derived from the code and stands nowhere else. */
+export const PROBLEMS = {
+    // requests
+    missing_field: [400, 'A required field is missing.'],
+    invalid_field: [400, 'A field has a value that is not allowed.'],
+    unknown_field: [400, 'This field does not exist here.'],
+    bad_json: [400, 'The body is not valid JSON.'],
+    unauthorized: [401, 'Send an API key: Authorization: Api-Key <key>.'],
+    forbidden: [403, 'This key may not do that.'],
+    not_found: [404, 'There is nothing here with that id.'],
+    method_not_allowed: [405, 'This address does not take that method.'],
+    too_large: [413, 'The body is too large.'],
+    unavailable: [503, 'A part of the system is busy. Try again in a moment.'],
+    internal: [500, 'Something went wrong on our side. The request id finds it in the log.'],
+    // mail in
+    credentials: [422, 'The mail server refused the user name or the password.'],
+    unreachable: [502, 'The mail server cannot be reached.'],
+    tls: [502, 'A secure connection to the mail server could not be made.'],
+    timeout: [504, 'The mail server did not answer in time.'],
+    busy: [503, 'The mail server is busy or has too many connections open. We try again.'],
+    quota: [503, 'The mail provider says a limit is used up. We try again later.'],
+    folder_missing: [422, 'The folder does not exist in this mailbox.'],
+    mail_missing: [404, 'The mail is no longer on the mail server.'],
+    protocol: [502, 'The mail server answered something we do not understand.'],
+    host_refused: [422, 'This host, address or port is not allowed.'],
+    bridge_unavailable: [503, 'The IMAP bridge is not running.'],
+    storage: [503, 'The mail could not be stored. It stays on the server and is fetched again.'],
+    unreadable: [422, 'The mail could not be read. The original is kept.'],
+    // mail out
+    recipient_refused: [422, 'The mail server refused the recipient.'],
+    message_refused: [422, 'The mail server refused the message.'],
+    sender_limit: [429, 'The provider says the daily sending limit is used up.'],
+    uncertain: [409, 'The line was lost after the mail was handed over. Nobody can say whether it arrived.'],
+    cap_reached: [429, 'The cap on automatic mail is reached. The answer is kept for a person.'],
+    taken_over: [409, 'A person took over, so the answer was not sent.'],
+    superseded: [409, 'The contact wrote again, so this answer was not sent.'],
+    // assistants
+    no_answer: [422, 'The assistant had nothing to say.'],
+};
+export function problem(code, message, field) {
+    return { code, message: message ?? PROBLEMS[code][1], ...(field === undefined ? {} : { field }) };
+}
+export function statusOf(code) {
+    return PROBLEMS[code][0];
+}

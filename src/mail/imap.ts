@@ -1,0 +1,99 @@
+/**
+ * The Worker's side of the IMAP bridge: JSON in, JSON or frames out (bridge/wire.ts). In production the bridge is the container behind
+ * the ImapBridge object; in development it is a plain process at BRIDGE_URL. Refusals come as `ImapFailure` with a Problem.
+ */
+import type {
+  AppendRequest,
+  BridgeProblem,
+  CheckRequest,
+  FetchRequest,
+  FlagsRequest,
+  Folder,
+  FoldersRequest,
+  PartRequest,
+  ScannedMail,
+  ScanRequest,
+  WatchRequest,
+} from '../../bridge/wire.ts'
+import { PROBLEMS, type Problem, type ProblemCode, problem } from '../domain/problem.ts'
+import { settings } from '../env.ts'
+
+export class ImapFailure extends Error {
+  override name = 'ImapFailure'
+  readonly problem: Problem
+  constructor(why: Problem) {
+    super(why.message)
+    this.problem = why
+  }
+}
+
+export interface Opened {
+  uidValidity: number
+  uidNext: number
+}
+
+export interface Imap {
+  check(request: CheckRequest): Promise<{ capabilities: string[] }>
+  folders(request: FoldersRequest): Promise<{ folders: Folder[] }>
+  /** The frames of wire.ts as they come; the caller reads or cancels the stream. */
+  fetch(request: FetchRequest): Promise<ReadableStream<Uint8Array>>
+  scan(request: ScanRequest): Promise<{ opened: Opened; mails: ScannedMail[]; more: boolean }>
+  part(request: PartRequest): Promise<{ body: ReadableStream<Uint8Array>; length: number }>
+  append(request: AppendRequest): Promise<{ uid: number | null; uidValidity: number | null }>
+  flags(request: FlagsRequest): Promise<{ ok: true }>
+  watch(request: WatchRequest): Promise<{ until: number }>
+  unwatch(mailbox: string): Promise<{ ok: true }>
+}
+
+/** A request may stream for long; the first byte must come sooner than a mail server's own time-outs add up to. */
+const FIRST_BYTE_MS = 90_000
+
+export function imap(env: Env): Imap {
+  const send = (path: string, body: unknown) => post(env, path, body)
+  const json = async <T>(path: string, body: unknown) => (await (await send(path, body)).json()) as T
+  return {
+    check: request => json('/check', request),
+    folders: request => json('/folders', request),
+    fetch: async request => (await send('/fetch', request)).body!,
+    scan: request => json('/scan', request),
+    part: async request => {
+      const response = await send('/part', request)
+      return { body: response.body!, length: Number(response.headers.get('content-length')) }
+    },
+    append: request => json('/append', request),
+    flags: request => json('/flags', request),
+    watch: request => json('/watch', request),
+    unwatch: mailbox => json('/unwatch', { mailbox }),
+  }
+}
+
+async function post(env: Env, path: string, body: unknown): Promise<Response> {
+  const { BRIDGE_URL, BRIDGE_TOKEN } = settings(env)
+  const init = {
+    method: 'POST',
+    headers: { authorization: `Bearer ${BRIDGE_TOKEN}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  }
+  let response: Response
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), FIRST_BYTE_MS)
+  try {
+    response = await (BRIDGE_URL
+      ? fetch(new URL(path, BRIDGE_URL), { ...init, signal: late.signal })
+      : env.BRIDGE.getByName('bridge').fetch(`http://bridge${path}`, { ...init, signal: late.signal }))
+  } catch {
+    throw new ImapFailure(problem('bridge_unavailable'))
+  } finally {
+    clearTimeout(timer)
+  }
+  if (response.ok) return response
+  const refusal = await response.json<{ error?: BridgeProblem }>().catch(() => ({ error: undefined }))
+  throw new ImapFailure(problemOf(refusal.error))
+}
+
+/** The bridge's codes that a customer can act on are ours too; the others mean that bridge and Worker do not fit. */
+export function problemOf(refusal: BridgeProblem | undefined): Problem {
+  if (!refusal || !(refusal.code in PROBLEMS) || refusal.code === 'unauthorized')
+    return problem('bridge_unavailable')
+  return problem(refusal.code as ProblemCode, refusal.message)
+}

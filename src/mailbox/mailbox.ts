@@ -1,0 +1,357 @@
+/**
+ * The room of one mail inbox: what comes in is stored, read and put into conversations; what the conversations owe goes out. The clock,
+ * the alarm and the bridge's hint all end in the same `#work`, which looks at what is due, does it, and sets the alarm to what comes
+ * next. Nothing waits in the alarm itself, and losing any one of the three only costs time.
+ */
+import { DurableObject } from 'cloudflare:workers'
+import type { ImapAccount } from '../../bridge/wire.ts'
+import { checkHost, MAIL_PORTS, securityOf } from '../domain/host.ts'
+import { afterRestart, type Phase } from '../domain/outbox.ts'
+import { type Problem, problem } from '../domain/problem.ts'
+import { afterFailedSync, afterGoodSync, type SyncRules, type SyncState } from '../domain/sync.ts'
+import { settings } from '../env.ts'
+import { readFrames } from '../mail/frames.ts'
+import { imap, ImapFailure, problemOf } from '../mail/imap.ts'
+import type { SmtpAccount } from '../mail/smtp.ts'
+import { db } from '../store/db.ts'
+import { type MailboxConfig, tellInboxState } from '../store/inboxes.ts'
+import { handOut, open } from '../store/seal.ts'
+import { rawKey } from './keys.ts'
+import { type OutgoingMail, queueMail, sendMail } from './outbox.ts'
+import { receiveMails } from './receive.ts'
+import { type MailRow, Records } from './records.ts'
+import { asProblem, pipeToBucket, syncFolder } from './sync.ts'
+
+/** Mails that become messages together. */
+const CHUNK = 24
+const WATCH_MS = 10 * 60_000
+const LONGEST_BACKOFF_MS = 15 * 60_000
+const RETRY_MS = [2_000, 10_000, 60_000, 300_000, 900_000]
+/** Below this the alarm polls; above it the clock's tick is soon enough. */
+const CLOCK_MS = 60_000
+
+type Work = 'sync' | 'receive' | 'send' | 'tell'
+
+export class Mailbox extends DurableObject<Env> {
+  readonly #records = new Records(this.ctx.storage.sql)
+  readonly #justStored = new Map<string, Uint8Array>()
+  /** Single flights, by name. After a restart there are none, and the rows say where to go on. */
+  readonly #running = new Map<Work, Promise<void>>()
+  #again = false
+  #restarted = true
+
+  /** From the clock, with the inbox as D1 has it. Answers at once; the work goes on. */
+  async tick(config: MailboxConfig): Promise<void> {
+    const known = this.#records.config()
+    if (!known || config.version > known.version) {
+      this.#records.saveConfig(config)
+      if (known) this.#records.saveSyncState({ ...this.#records.syncState(), dueAt: 0 })
+    }
+    // A mailbox due within half a tick is due now: waiting for the next tick would double its interval.
+    this.#work(Math.min(config.settings.pollMs, CLOCK_MS) / 2)
+  }
+
+  /** From the bridge: something happened in the mailbox. Only a hint. */
+  async news(): Promise<void> {
+    if (!this.#records.config()) return
+    this.#again = true
+    this.#work()
+  }
+
+  /** From a conversation: an answer to be sent. */
+  async queue(mail: OutgoingMail): Promise<void> {
+    const tools = this.#tools()
+    if (!tools) throw new Error('this mailbox was never configured')
+    await queueMail(mail, tools)
+    this.#work()
+  }
+
+  /** From a conversation: this answer is no longer right. Says whether it could still be called back. */
+  async withdraw(messageId: string): Promise<boolean> {
+    const row = this.#records.outboxRow(messageId)
+    if (!row || !['queued', 'retry', 'sending'].includes(row.phase)) return false
+    this.#records.saveOutbox(row.id, { ...row, phase: 'withdrawn', dueAt: null, problem: problem('superseded') })
+    this.#work()
+    return true
+  }
+
+  /** The raw mail's place in R2, fetched first where only its beginning is here. Null where there is no such mail or it is gone. */
+  async original(mailId: string): Promise<string | null> {
+    const row = this.#records.mail(mailId)
+    const config = this.#records.config()
+    if (!row || !config) return null
+    const key = rawKey(config.siteId, config.inboxId, mailId)
+    if (row.extent === 'reduced' && !(await this.#fetchWhole(row, config, key))) return null
+    return key
+  }
+
+  /** An attachment that is still on the mail server, fetched into R2 under this key. */
+  async fetchAttachment(mailId: string, part: string, key: string): Promise<boolean> {
+    const row = this.#records.mail(mailId)
+    return row !== null && (await this.#fetchPart(row, part, key)) !== null
+  }
+
+  /** What is known of the mailbox, for its page and for tests. */
+  async status(): Promise<(SyncState & { mails: number; owed: number; watchedUntil: number }) | null> {
+    if (!this.#records.config()) return null
+    return { ...this.#records.syncState(), ...this.#records.counts(), watchedUntil: this.#records.watchedUntil() }
+  }
+
+  override async alarm(): Promise<void> {
+    if (this.#records.config()) this.#work()
+  }
+
+  /** Starts whatever is due and not already running. */
+  #work(slackMs = 0): void {
+    if (this.#restarted) this.#takeUpAfterRestart()
+    const now = Date.now()
+    if (this.#again || this.#records.syncState().dueAt <= now + slackMs) this.#start('sync', () => this.#sync())
+    if (this.#records.mailsOwed(now, 1).length > 0) this.#start('receive', () => this.#receive())
+    if (this.#records.outboxDue(now)) this.#start('send', () => this.#send())
+    if (this.#records.outboxUntold().length > 0) this.#start('tell', () => this.#tell())
+    this.#arm()
+  }
+
+  #start(what: Work, work: () => Promise<void>): void {
+    if (this.#running.has(what)) return
+    const done = work()
+      .catch(error => {
+        console.error(JSON.stringify({ event: 'work_failed', what, inbox: this.#records.config()?.inboxId, error: said(error) }))
+      })
+      .then(() => {
+        this.#running.delete(what)
+        if (what === 'sync' && this.#again) this.#work()
+        else this.#arm()
+      })
+    this.#running.set(what, done)
+    this.ctx.waitUntil(done)
+  }
+
+  /** What the object was doing when it was torn down is on its rows. */
+  #takeUpAfterRestart(): void {
+    this.#restarted = false
+    const now = Date.now()
+    for (const row of this.#records.outboxIn('sending', 'leaving'))
+      this.#records.saveOutbox(row.id, afterRestart(row, now))
+  }
+
+  async #sync(): Promise<void> {
+    this.#again = false
+    const config = this.#records.config()!
+    const before = this.#records.syncState()
+    let failed: Problem | null = null
+    try {
+      const account = await this.#imapAccount(config)
+      await this.#watch(config, account)
+      for (const path of config.settings.folders)
+        await syncFolder(path, {
+          siteId: config.siteId,
+          inboxId: config.inboxId,
+          imap: imap(this.env),
+          account,
+          records: this.#records,
+          bucket: this.env.MAIL,
+          justStored: this.#justStored,
+          // One chunk is read while the next is fetched; fetching waits where reading falls behind.
+          stored: async () => {
+            this.#start('receive', () => this.#receive())
+            if (this.#justStored.size > 4 * CHUNK) await this.#running.get('receive')
+          },
+          now: () => Date.now(),
+        })
+    } catch (error) {
+      failed = asProblem(error)
+      if (!(error instanceof ImapFailure)) console.error(JSON.stringify({ event: 'sync_failed', inbox: config.inboxId, error: said(error) }))
+    }
+    const rules: SyncRules = { pollMs: config.settings.pollMs, longestMs: LONGEST_BACKOFF_MS }
+    const after = failed
+      ? afterFailedSync(before, failed, Date.now(), rules)
+      : afterGoodSync(Date.now(), rules)
+    this.#records.saveSyncState(after)
+    if (after.state !== before.state || after.problem?.message !== before.problem?.message)
+      await tellInboxState(db(this.env.DB), config.siteId, config.inboxId, {
+        state: after.state,
+        reason: after.problem?.message ?? null,
+        at: Date.now(),
+      })
+  }
+
+  /** Renews the lease on IDLE in its second half. That it fails is no failure of the sync: polling goes on. */
+  async #watch(config: MailboxConfig, account: ImapAccount): Promise<void> {
+    const now = Date.now()
+    if (!config.settings.watch || this.#records.watchedUntil() - now > WATCH_MS / 2) return
+    const { PUBLIC_URL, KEK } = settings(this.env)
+    const mailbox = `${config.siteId}/${config.inboxId}`
+    try {
+      const { until } = await imap(this.env).watch({
+        mailbox,
+        account,
+        folder: config.settings.folders[0]!,
+        until: now + WATCH_MS,
+        notify: {
+          url: new URL('/hooks/mailbox-news', PUBLIC_URL).href,
+          token: await handOut(KEK, config.siteId, 'watch', config.inboxId),
+        },
+      })
+      this.#records.saveWatchedUntil(until)
+    } catch (error) {
+      this.#records.saveWatchedUntil(0)
+      console.error(JSON.stringify({ event: 'watch_failed', inbox: config.inboxId, code: asProblem(error).code}))
+    }
+  }
+
+  async #receive(): Promise<void> {
+    for (;;) {
+      const rows = this.#records.mailsOwed(Date.now(), CHUNK)
+      if (rows.length === 0) return
+      const config = this.#records.config()!
+      let results: Awaited<ReturnType<typeof receiveMails>>
+      try {
+        results = await receiveMails(rows, {
+          env: this.env,
+          config,
+          justStored: this.#justStored,
+          fetchPart: (row, part, key) => this.#fetchPart(row, part, key),
+        })
+      } catch (error) {
+        // D1 or R2 is away: the mails stay owed, and nothing of them is lost.
+        console.error(JSON.stringify({ event: 'receive_failed', inbox: config.inboxId, error: said(error) }))
+        results = rows.map(row => ({ row, ok: false, problem: problem('storage') }))
+      }
+      const attempts = new Map(rows.map(row => [row.id, row.attempts]))
+      this.ctx.storage.transactionSync(() => {
+        for (const result of results)
+          if (result.ok)
+            this.#records.mailDelivered(result.row.id, result.messageId, result.conversationId, result.flagged)
+          else {
+            const wait = RETRY_MS[Math.min(attempts.get(result.row.id) ?? 0, RETRY_MS.length - 1)]!
+            this.#records.mailRetry(result.row.id, Date.now() + wait, result.problem)
+          }
+      })
+    }
+  }
+
+  async #send(): Promise<void> {
+    const tools = this.#tools()!
+    for (let row = this.#records.outboxDue(Date.now()); row; row = this.#records.outboxDue(Date.now())) {
+      await sendMail(row, tools)
+      await this.#tell()
+    }
+  }
+
+  /** Tells the conversations what became of their mail; owed until they know. */
+  async #tell(): Promise<void> {
+    const config = this.#records.config()!
+    for (const row of this.#records.outboxUntold()) {
+      const stub = this.env.CONVERSATION.getByName(`${config.siteId}/${row.mail.conversationId}`)
+      await stub.fate(row.id, row.phase as Phase, row.problem)
+      this.#records.outboxTold(row.id, row.phase)
+    }
+  }
+
+  #tools() {
+    const config = this.#records.config()
+    if (!config) return null
+    return {
+      env: this.env,
+      config,
+      records: this.#records,
+      storage: this.ctx.storage,
+      account: () => this.#smtpAccount(config),
+    }
+  }
+
+  async #imapAccount(config: MailboxConfig): Promise<ImapAccount> {
+    const { host, port, tls, user } = config.settings.imap
+    return { ...this.#server(host, port, tls, MAIL_PORTS.imap), user, password: await this.#password(config, 'imap_password') }
+  }
+
+  async #smtpAccount(config: MailboxConfig): Promise<SmtpAccount> {
+    const { host, port, tls, user } = config.settings.smtp
+    return { ...this.#server(host, port, tls, MAIL_PORTS.smtp), user, password: await this.#password(config, 'smtp_password') }
+  }
+
+  /** Names, ports and literals are checked here each time; the address by whoever opens the socket. @throws ImapFailure */
+  #server(host: string, port: number, tls: boolean, ports: readonly number[]) {
+    const { DEV } = settings(this.env)
+    const refused = checkHost(host, port, ports, DEV)
+    if (refused) throw new ImapFailure(refused)
+    const security = securityOf(port, tls)
+    if (security === 'plain' && !DEV)
+      throw new ImapFailure(problem('tls', 'An unencrypted connection is not allowed. Switch SSL/TLS on.'))
+    return { host, port, security }
+  }
+
+  async #password(config: MailboxConfig, column: 'imap_password' | 'smtp_password'): Promise<string> {
+    const place = { site: config.siteId, table: 'inboxes', column, row: config.inboxId }
+    const sealed = column === 'imap_password' ? config.imapPassword : config.smtpPassword
+    try {
+      return await open(settings(this.env).KEK, config.dataKey, place, sealed)
+    } catch {
+      throw new ImapFailure(problem('credentials', 'The password of this inbox cannot be opened. Enter it again.'))
+    }
+  }
+
+  async #fetchPart(row: MailRow, part: string, key: string): Promise<number | null> {
+    const config = this.#records.config()!
+    const folder = this.#records.folderById(row.folderId)
+    if (!folder) return null
+    try {
+      const { body, length } = await imap(this.env).part({
+        account: await this.#imapAccount(config),
+        folder: folder.path,
+        uidValidity: row.uidValidity,
+        uid: row.uid,
+        part,
+      })
+      await this.env.MAIL.put(key, body.pipeThrough(new FixedLengthStream(length)))
+      return length
+    } catch (error) {
+      if (error instanceof ImapFailure && error.problem.code !== 'mail_missing') throw error
+      return null
+    }
+  }
+
+  async #fetchWhole(row: MailRow, config: MailboxConfig, key: string): Promise<boolean> {
+    const folder = this.#records.folderById(row.folderId)
+    if (!folder) return false
+    const stream = await imap(this.env).fetch({
+      account: await this.#imapAccount(config),
+      folder: folder.path,
+      uidValidity: row.uidValidity,
+      nextUid: row.uid,
+      maxMails: 1,
+      maxBytes: 1,
+      reducedAbove: Number.MAX_SAFE_INTEGER,
+      wholeUpTo: Number.MAX_SAFE_INTEGER,
+      uids: [row.uid],
+    })
+    let stored = false
+    for await (const item of readFrames(stream)) {
+      if (item.frame.kind === 'problem') throw new ImapFailure(problemOf(item.frame.problem))
+      if (item.frame.kind !== 'mail') continue
+      await pipeToBucket(this.env.MAIL, key, item, item.frame.length)
+      this.#records.mailIsWhole(row.id)
+      stored = true
+    }
+    return stored
+  }
+
+  /** One alarm, always at the earliest of what is owed: a retry, a short poll, the renewal of a watch. */
+  #arm(): void {
+    const config = this.#records.config()
+    if (!config) return
+    const { dueAt } = this.#records.syncState()
+    const times = [this.#records.nextDue() ?? Infinity]
+    const soon = config.settings.pollMs < CLOCK_MS || config.settings.watch
+    if (soon && !this.#running.has('sync')) times.push(dueAt)
+    if (this.#records.outboxUntold().length > 0 && !this.#running.has('tell')) times.push(Date.now() + RETRY_MS[0]!)
+    const next = Math.min(...times)
+    if (Number.isFinite(next)) this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(next, Date.now() + 50)))
+  }
+}
+
+/** For the log: what kind of surprise it was. Messages of the platform and of our own code, never of a customer's. */
+function said(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message.slice(0, 200)}` : typeof error
+}

@@ -1,0 +1,120 @@
+/**
+ * Mail out. The bytes are made once and kept in R2, then the row says `queued`; each attempt hands the same bytes to the mail server. All of
+ * a mail but its last bytes is with the server when the point of no return is asked for: caps counted here, owner and epoch by the
+ * conversation, `leaving` written and known to be on disk, and only then the last bytes go. What happens between that and the server's
+ * answer, nobody can undo and nobody may repeat.
+ */
+import { afterAttempt, type Attempt, capReached, OUTBOX_RULES } from '../domain/outbox.ts'
+import type { Citation } from '../domain/conversation.ts'
+import { problem } from '../domain/problem.ts'
+import { answerBodies } from '../mail/answer.ts'
+import { compose } from '../mail/compose.ts'
+import { type SmtpAccount, type Submission, submit } from '../mail/smtp.ts'
+import type { MailboxConfig } from '../store/inboxes.ts'
+import { outKey } from './keys.ts'
+import type { OutboxRow, Records } from './records.ts'
+
+/** An answer as the conversation hands it over; `id` is the message's, so queueing it twice is harmless. */
+export interface OutgoingMail {
+  id: string
+  conversationId: string
+  rfcId: string
+  from: string
+  to: { name: string; address: string }
+  subject: string
+  inReplyTo: string | null
+  references: string[]
+  text: string
+  citations: Citation[]
+  language: string
+  createdAt: number
+}
+
+export interface OutboxTools {
+  env: Env
+  config: MailboxConfig
+  records: Records
+  storage: DurableObjectStorage
+  account(): Promise<SmtpAccount>
+}
+
+/** Makes the mail and owes it. Safe to repeat: the second time the bytes are the same and the row is there. */
+export async function queueMail(mail: OutgoingMail, tools: OutboxTools): Promise<void> {
+  if (tools.records.outboxRow(mail.id)) return
+  const { config, records, env } = tools
+  const bodies = answerBodies(mail.text, mail.citations, mail.language)
+  const composed = await compose({
+    messageId: mail.rfcId,
+    date: mail.createdAt,
+    from: { name: config.name, address: mail.from },
+    to: [mail.to],
+    cc: [],
+    replyTo: null,
+    subject: mail.subject,
+    inReplyTo: mail.inReplyTo,
+    references: mail.references,
+    ...bodies,
+    automatic: 'auto-replied',
+    attachments: [],
+  })
+  const rawKey = outKey(config.siteId, config.inboxId, mail.id)
+  const owed = { attempts: 0, queuedAt: Date.now(), told: null, id: mail.id, mail, rawKey }
+  if (composed.kind === 'refused') {
+    records.addToOutbox({ ...owed, phase: 'failed', dueAt: null, problem: composed.problem })
+    records.saveOutbox(mail.id, { ...owed, phase: 'failed', dueAt: null, problem: composed.problem })
+    return
+  }
+  await env.MAIL.put(rawKey, composed.raw)
+  records.addToOutbox({ ...owed, phase: 'queued', dueAt: owed.queuedAt, problem: null })
+}
+
+/** One attempt at one mail. Never throws for what a server does. */
+export async function sendMail(row: OutboxRow, tools: OutboxTools): Promise<void> {
+  const { records } = tools
+  records.saveOutbox(row.id, { ...row, phase: 'sending', dueAt: null })
+  const attempt = await attemptOf(row, tools)
+  if (attempt.kind !== 'sent' && attempt.kind !== 'uncertain') records.stay(row.id)
+  // Called back while it was on its way and never left: then it stays called back, whatever else went wrong.
+  const calledBack = records.outboxRow(row.id)?.phase === 'withdrawn'
+  if (!calledBack) records.saveOutbox(row.id, afterAttempt(row, attempt, Date.now(), OUTBOX_RULES))
+}
+
+async function attemptOf(row: OutboxRow, tools: OutboxTools): Promise<Attempt> {
+  const object = await tools.env.MAIL.get(row.rawKey)
+  if (!object) return { kind: 'failed', problem: problem('internal', 'The mail that was made is not there any more.') }
+  const raw = new Uint8Array(await object.arrayBuffer())
+  let account: SmtpAccount
+  try {
+    account = await tools.account()
+  } catch {
+    return { kind: 'retry', problem: problem('credentials', 'The password of this inbox cannot be opened. Enter it again.') }
+  }
+  let said: Attempt | null = null
+  const gate = async () => {
+    said = await leave(row, tools)
+    return said === null
+  }
+  const submission: Submission = await submit(account, { from: row.mail.from, to: [row.mail.to.address] }, raw, gate)
+  if (submission.kind === 'withdrawn') return said ?? { kind: 'withdrawn', problem: problem('superseded') }
+  if (submission.kind === 'sent') return { kind: 'sent' }
+  return submission
+}
+
+/** The point of no return: null lets the last bytes go, anything else says why not. */
+async function leave(row: OutboxRow, tools: OutboxTools): Promise<Attempt | null> {
+  const { records, config, env } = tools
+  const now = records.outboxRow(row.id)
+  if (now?.phase !== 'sending') return { kind: 'withdrawn', problem: now?.problem ?? problem('superseded') }
+  const recipient = row.mail.to.address.toLowerCase()
+  // Counted and taken in one turn, so that answers that finish together never break a cap together (C31).
+  const left = records.departures(recipient, row.mail.conversationId, config.settings.caps, Date.now(), row.id)
+  const cap = capReached(left, Date.now(), config.settings.caps)
+  if (cap) return { kind: 'held', problem: problem('cap_reached') }
+  records.depart(row.id, recipient, row.mail.conversationId, Date.now())
+  const stub = env.CONVERSATION.getByName(`${config.siteId}/${row.mail.conversationId}`)
+  const answer = await stub.mayLeave(row.id)
+  if (!answer.yes) return { kind: 'withdrawn', problem: answer.problem }
+  records.saveOutbox(row.id, { ...row, phase: 'leaving', dueAt: null })
+  await tools.storage.sync()
+  return null
+}

@@ -1,0 +1,410 @@
+/**
+ * The Mailbox object's own SQLite: cursors, one row per mail on the server that we have, the outbox, and what left lately. Nothing else
+ * decides where a cursor stands. Tables are made with the first configuration, so a mailbox nobody connected writes nothing.
+ */
+import type { Caps, Owed, Phase } from '../domain/outbox.ts'
+import type { Problem } from '../domain/problem.ts'
+import { NEVER_SYNCED, type SyncState } from '../domain/sync.ts'
+import type { OutgoingMail } from './outbox.ts'
+import type { MailboxConfig } from '../store/inboxes.ts'
+
+const SCHEMA = `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE folders (
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, uid_validity INTEGER NOT NULL, next_uid INTEGER NOT NULL,
+    connected_at INTEGER NOT NULL, synced_at INTEGER NOT NULL, rescan_to INTEGER, rescan_good_at INTEGER
+  );
+  CREATE TABLE mails (
+    id TEXT PRIMARY KEY, folder_id INTEGER NOT NULL, uid_validity INTEGER NOT NULL, uid INTEGER NOT NULL, size INTEGER NOT NULL,
+    internal_date INTEGER NOT NULL, fetched_at INTEGER NOT NULL, sha TEXT NOT NULL, header_key TEXT NOT NULL,
+    extent TEXT NOT NULL, parts TEXT, old_before INTEGER, status TEXT NOT NULL, attempts INTEGER NOT NULL, due_at INTEGER,
+    message_id TEXT, conversation_id TEXT, problem TEXT
+  ) WITHOUT ROWID;
+  CREATE INDEX mails_owed ON mails (due_at) WHERE due_at IS NOT NULL;
+  CREATE INDEX mails_by_header ON mails (header_key);
+  CREATE TABLE outbox (
+    id TEXT PRIMARY KEY, mail TEXT NOT NULL, raw_key TEXT NOT NULL, phase TEXT NOT NULL, attempts INTEGER NOT NULL,
+    queued_at INTEGER NOT NULL, due_at INTEGER, problem TEXT, told TEXT
+  ) WITHOUT ROWID;
+  CREATE INDEX outbox_owed ON outbox (due_at) WHERE due_at IS NOT NULL;
+  CREATE TABLE departures (outbox_id TEXT PRIMARY KEY, at INTEGER NOT NULL, recipient TEXT NOT NULL, thread TEXT NOT NULL) WITHOUT ROWID;
+  CREATE INDEX departures_at ON departures (at);
+  INSERT INTO meta VALUES ('schema', '1');
+`
+
+export interface Folder {
+  id: number
+  path: string
+  uidValidity: number
+  nextUid: number
+  connectedAt: number
+  syncedAt: number
+  /** While a rescan after a UIDVALIDITY change runs: up to which UID, and when the last sync before it was good. */
+  rescan: { to: number; goodAt: number } | null
+}
+
+/** `whole`: raw mail in R2. `large`: that, and a reduced mail for reading. `reduced`: only the reduced mail, the rest on demand. */
+export type Extent = 'whole' | 'large' | 'reduced'
+
+export interface MailRow {
+  id: string
+  folderId: number
+  uidValidity: number
+  uid: number
+  size: number
+  internalDate: number
+  fetchedAt: number
+  sha: string
+  headerKey: string
+  extent: Extent
+  /** JSON of RemotePart[], where attachments are still on the server. */
+  parts: string | null
+  /** Found by a rescan: only what is later than this may be answered. */
+  oldBefore: number | null
+}
+
+export interface OutboxRow extends Owed {
+  id: string
+  mail: OutgoingMail
+  rawKey: string
+  /** The phase the conversation was last told. */
+  told: Phase | null
+}
+
+type Row = Record<string, SqlStorageValue>
+
+export class Records {
+  readonly #sql: SqlStorage
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+  }
+
+  exists(): boolean {
+    return this.#sql.exec(`SELECT 1 FROM sqlite_master WHERE name = 'meta'`).toArray().length > 0
+  }
+
+  config(): MailboxConfig | null {
+    return this.exists() ? this.#meta<MailboxConfig>('config') : null
+  }
+
+  saveConfig(config: MailboxConfig): void {
+    if (!this.exists()) this.#sql.exec(SCHEMA)
+    this.#setMeta('config', config)
+  }
+
+  syncState(): SyncState {
+    return this.#meta<SyncState>('sync') ?? NEVER_SYNCED
+  }
+
+  saveSyncState(state: SyncState): void {
+    this.#setMeta('sync', state)
+  }
+
+  watchedUntil(): number {
+    return this.#meta<number>('watched_until') ?? 0
+  }
+
+  saveWatchedUntil(until: number): void {
+    this.#setMeta('watched_until', until)
+  }
+
+  folder(path: string): Folder | null {
+    const row = this.#sql.exec<Row>('SELECT * FROM folders WHERE path = ?', path).toArray()[0]
+    return row ? folderOf(row) : null
+  }
+
+  folderById(id: number): Folder | null {
+    const row = this.#sql.exec<Row>('SELECT * FROM folders WHERE id = ?', id).toArray()[0]
+    return row ? folderOf(row) : null
+  }
+
+  /** The cursor is born at UIDNEXT, also in an empty box: what is there already was never ours (A4, A5). */
+  bornFolder(path: string, uidValidity: number, uidNext: number, at: number): void {
+    this.#sql.exec(
+      `INSERT INTO folders (path, uid_validity, next_uid, connected_at, synced_at) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (path) DO NOTHING`,
+      path,
+      uidValidity,
+      uidNext,
+      at,
+      at,
+    )
+  }
+
+  /** UIDVALIDITY changed: begin at the first UID again, up to `to`, and remember when we last knew the folder. */
+  beginRescan(folder: Folder, uidValidity: number, to: number): void {
+    this.#sql.exec(
+      'UPDATE folders SET uid_validity = ?, next_uid = 1, rescan_to = ?, rescan_good_at = ? WHERE id = ?',
+      uidValidity,
+      to,
+      folder.rescan?.goodAt ?? folder.syncedAt,
+      folder.id,
+    )
+  }
+
+  endRescan(folder: Folder): void {
+    this.#sql.exec('UPDATE folders SET rescan_to = NULL, rescan_good_at = NULL WHERE id = ?', folder.id)
+  }
+
+  /** Mails and the cursor behind them, in one synchronous turn. A mail fetched again overwrites nothing that was made of it. */
+  storeMails(folder: Folder, rows: readonly MailRow[], nextUid: number): void {
+    for (const row of rows)
+      this.#sql.exec(
+        `INSERT INTO mails (id, folder_id, uid_validity, uid, size, internal_date, fetched_at, sha, header_key, extent, parts,
+           old_before, status, attempts, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'stored', 0, ?)
+         ON CONFLICT (id) DO NOTHING`,
+        row.id,
+        row.folderId,
+        row.uidValidity,
+        row.uid,
+        row.size,
+        row.internalDate,
+        row.fetchedAt,
+        row.sha,
+        row.headerKey,
+        row.extent,
+        row.parts,
+        row.oldBefore,
+        row.fetchedAt,
+      )
+    this.#sql.exec('UPDATE folders SET next_uid = max(next_uid, ?) WHERE id = ?', nextUid, folder.id)
+  }
+
+  folderSynced(folder: Folder, at: number): void {
+    this.#sql.exec('UPDATE folders SET synced_at = ? WHERE id = ?', at, folder.id)
+  }
+
+  /** A mail we have stands at a new position now. */
+  moveMail(id: string, uidValidity: number, uid: number): void {
+    this.#sql.exec('UPDATE mails SET uid_validity = ?, uid = ? WHERE id = ?', uidValidity, uid, id)
+  }
+
+  /** Known mails with these headers and size that are not yet at a position of the new UIDVALIDITY. */
+  mailWithHeader(folder: Folder, headerKey: string): string | null {
+    const row = this.#sql
+      .exec<{ id: string }>(
+        'SELECT id FROM mails WHERE header_key = ? AND folder_id = ? AND uid_validity <> ? ORDER BY uid LIMIT 1',
+        headerKey,
+        folder.id,
+        folder.uidValidity,
+      )
+      .toArray()[0]
+    return row?.id ?? null
+  }
+
+  mailAt(folder: Folder, uid: number): string | null {
+    const row = this.#sql
+      .exec<{ id: string }>('SELECT id FROM mails WHERE folder_id = ? AND uid_validity = ? AND uid = ?', folder.id, folder.uidValidity, uid)
+      .toArray()[0]
+    return row?.id ?? null
+  }
+
+  /** Mails stored but not yet in their conversations, oldest position first. */
+  mailsOwed(at: number, limit: number): (MailRow & { attempts: number })[] {
+    return this.#sql
+      .exec<Row>(
+        'SELECT * FROM mails WHERE due_at <= ? ORDER BY fetched_at, uid LIMIT ?',
+        at,
+        limit,
+      )
+      .toArray()
+      .map(row => ({ ...mailOf(row), attempts: row.attempts as number }))
+  }
+
+  mail(id: string): (MailRow & { messageId: string | null; conversationId: string | null; status: string }) | null {
+    const row = this.exists() && this.#sql.exec<Row>('SELECT * FROM mails WHERE id = ?', id).toArray()[0]
+    return row
+      ? {
+          ...mailOf(row),
+          messageId: row.message_id as string | null,
+          conversationId: row.conversation_id as string | null,
+          status: row.status as string,
+        }
+      : null
+  }
+
+  mailDelivered(id: string, messageId: string, conversationId: string, why: Problem | null): void {
+    this.#sql.exec(
+      `UPDATE mails SET status = 'delivered', due_at = NULL, message_id = ?, conversation_id = ?, problem = ? WHERE id = ?`,
+      messageId,
+      conversationId,
+      why && JSON.stringify(why),
+      id,
+    )
+  }
+
+  mailRetry(id: string, dueAt: number, why: Problem): void {
+    this.#sql.exec(
+      'UPDATE mails SET attempts = attempts + 1, due_at = ?, problem = ? WHERE id = ?',
+      dueAt,
+      JSON.stringify(why),
+      id,
+    )
+  }
+
+  mailIsWhole(id: string): void {
+    this.#sql.exec(`UPDATE mails SET extent = 'large' WHERE id = ?`, id)
+  }
+
+  addToOutbox(row: OutboxRow): boolean {
+    return (
+      this.#sql.exec(
+        `INSERT INTO outbox (id, mail, raw_key, phase, attempts, queued_at, due_at, problem, told)
+         VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?) ON CONFLICT (id) DO NOTHING`,
+        row.id,
+        JSON.stringify(row.mail),
+        row.rawKey,
+        row.phase,
+        row.attempts,
+        row.queuedAt,
+        row.dueAt,
+        row.told,
+      ).rowsWritten > 0
+    )
+  }
+
+  outboxRow(id: string): OutboxRow | null {
+    const row = this.exists() && this.#sql.exec<Row>('SELECT * FROM outbox WHERE id = ?', id).toArray()[0]
+    return row ? outboxOf(row) : null
+  }
+
+  outboxDue(at: number): OutboxRow | null {
+    const row = this.#sql
+      .exec<Row>(
+        `SELECT * FROM outbox WHERE phase IN ('queued', 'retry') AND due_at <= ? ORDER BY due_at, id LIMIT 1`,
+        at,
+      )
+      .toArray()[0]
+    return row ? outboxOf(row) : null
+  }
+
+  outboxIn(...phases: Phase[]): OutboxRow[] {
+    return this.#sql
+      .exec<Row>(`SELECT * FROM outbox WHERE phase IN (SELECT value FROM json_each(?))`, JSON.stringify(phases))
+      .toArray()
+      .map(outboxOf)
+  }
+
+  saveOutbox(id: string, owed: Owed): void {
+    this.#sql.exec(
+      'UPDATE outbox SET phase = ?, attempts = ?, due_at = ?, problem = ? WHERE id = ?',
+      owed.phase,
+      owed.attempts,
+      owed.dueAt,
+      owed.problem && JSON.stringify(owed.problem),
+      id,
+    )
+  }
+
+  /** Outcomes the conversation has not been told. */
+  outboxUntold(): OutboxRow[] {
+    return this.#sql
+      .exec<Row>(
+        `SELECT * FROM outbox WHERE phase IN ('sent', 'failed', 'uncertain', 'withdrawn', 'held', 'retry')
+         AND told IS NOT phase LIMIT 50`,
+      )
+      .toArray()
+      .map(outboxOf)
+  }
+
+  outboxTold(id: string, phase: Phase): void {
+    this.#sql.exec('UPDATE outbox SET told = ? WHERE id = ?', phase, id)
+  }
+
+  /** When automatic mail left lately: to this recipient, in this thread, from this inbox. */
+  departures(recipient: string, thread: string, caps: Caps, at: number, apartFrom: string) {
+    const since = at - Math.max(caps.sender.windowMs, caps.thread.windowMs, caps.inbox.windowMs)
+    this.#sql.exec('DELETE FROM departures WHERE at <= ?', since)
+    const rows = this.#sql
+      .exec<{ at: number; recipient: string; thread: string }>(
+        'SELECT at, recipient, thread FROM departures WHERE outbox_id <> ?',
+        apartFrom,
+      )
+      .toArray()
+    return {
+      sender: rows.filter(row => row.recipient === recipient).map(row => row.at),
+      thread: rows.filter(row => row.thread === thread).map(row => row.at),
+      inbox: rows.map(row => row.at),
+    }
+  }
+
+  depart(outboxId: string, recipient: string, thread: string, at: number): void {
+    this.#sql.exec('INSERT OR REPLACE INTO departures VALUES (?, ?, ?, ?)', outboxId, at, recipient, thread)
+  }
+
+  stay(outboxId: string): void {
+    this.#sql.exec('DELETE FROM departures WHERE outbox_id = ?', outboxId)
+  }
+
+  /** The earliest moment something here is due by itself. */
+  nextDue(): number | null {
+    const row = this.#sql
+      .exec<{ due: number | null }>(
+        `SELECT min(due) AS due FROM (SELECT min(due_at) AS due FROM mails WHERE due_at IS NOT NULL
+         UNION ALL SELECT min(due_at) FROM outbox WHERE phase IN ('queued', 'retry'))`,
+      )
+      .one()
+    return row.due
+  }
+
+  counts(): { mails: number; owed: number } {
+    return this.#sql
+      .exec<{ mails: number; owed: number }>('SELECT count(*) AS mails, count(due_at) AS owed FROM mails')
+      .one()
+  }
+
+  #meta<T>(key: string): T | null {
+    const row = this.#sql.exec<{ value: string }>('SELECT value FROM meta WHERE key = ?', key).toArray()[0]
+    return row ? (JSON.parse(row.value) as T) : null
+  }
+
+  #setMeta(key: string, value: unknown): void {
+    this.#sql.exec('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)', key, JSON.stringify(value))
+  }
+}
+
+function folderOf(row: Row): Folder {
+  return {
+    id: row.id as number,
+    path: row.path as string,
+    uidValidity: row.uid_validity as number,
+    nextUid: row.next_uid as number,
+    connectedAt: row.connected_at as number,
+    syncedAt: row.synced_at as number,
+    rescan: row.rescan_to === null ? null : { to: row.rescan_to as number, goodAt: row.rescan_good_at as number },
+  }
+}
+
+function mailOf(row: Row): MailRow {
+  return {
+    id: row.id as string,
+    folderId: row.folder_id as number,
+    uidValidity: row.uid_validity as number,
+    uid: row.uid as number,
+    size: row.size as number,
+    internalDate: row.internal_date as number,
+    fetchedAt: row.fetched_at as number,
+    sha: row.sha as string,
+    headerKey: row.header_key as string,
+    extent: row.extent as Extent,
+    parts: row.parts as string | null,
+    oldBefore: row.old_before as number | null,
+  }
+}
+
+function outboxOf(row: Row): OutboxRow {
+  return {
+    id: row.id as string,
+    mail: JSON.parse(row.mail as string) as OutgoingMail,
+    rawKey: row.raw_key as string,
+    phase: row.phase as Phase,
+    attempts: row.attempts as number,
+    queuedAt: row.queued_at as number,
+    dueAt: row.due_at as number | null,
+    problem: row.problem === null ? null : (JSON.parse(row.problem as string) as Problem),
+    told: row.told as Phase | null,
+  }
+}
+
+

@@ -1,0 +1,276 @@
+/**
+ * Mail in, first half: what is new on the server goes to R2, then its rows and the cursor go to the Mailbox's own SQLite in one turn.
+ * The cursor never passes a gap: a group of mails is stored in parallel, and only when all of it is stored does the cursor move behind
+ * it. Whatever fails on the way leaves the cursor where it was, and the next sync fetches the same mails over the same keys.
+ */
+import type { Frame, RemotePart } from '../../bridge/wire.ts'
+import { type Problem, problem } from '../domain/problem.ts'
+import { headerText, PARSED_WHOLE_BYTES } from '../mail/email.ts'
+import { type ArrivedFrame, readFrames } from '../mail/frames.ts'
+import { type Imap, ImapFailure, problemOf } from '../mail/imap.ts'
+import { hex, sha256Hex } from '../store/ids.ts'
+import { headerKey, mailIdAt, rawKey, reducedKey } from './keys.ts'
+import type { Folder, MailRow, Records } from './records.ts'
+import type { ImapAccount } from '../../bridge/wire.ts'
+
+export interface SyncTools {
+  siteId: string
+  inboxId: string
+  imap: Imap
+  account: ImapAccount
+  records: Records
+  bucket: R2Bucket
+  /** Small raw mails just stored, so that reading them need not fetch them back. */
+  justStored: Map<string, Uint8Array>
+  /** Called when mails have been stored, so that they are read while the next ones are fetched; resolves when there is room. */
+  stored(): Promise<void>
+  now(): number
+}
+
+const PAGE_MAILS = 200
+const PAGE_BYTES = 16 * 1024 * 1024
+/** Largest mail that is fetched without being asked for. */
+const WHOLE_BYTES = 25 * 1024 * 1024
+/** Mails stored side by side, and moved behind together. */
+const GROUP_MAILS = 16
+const GROUP_BYTES = 4 * 1024 * 1024
+const KEPT_BYTES = 24 * 1024 * 1024
+/** Mail older than the connection by more than this was never ours, whatever a new UIDVALIDITY makes of it. */
+const CLOCK_SKEW_MS = 2 * 24 * 60 * 60_000
+
+/** Brings one folder up to date. @throws ImapFailure where the server or the bridge refused; what came before it is kept. */
+export async function syncFolder(path: string, tools: SyncTools): Promise<void> {
+  for (;;) {
+    const folder = tools.records.folder(path)
+    const more = !folder
+      ? await connectFolder(path, tools)
+      : folder.rescan
+        ? await rescanPage(folder, folder.rescan, tools)
+        : await fetchPage(folder, tools, null)
+    if (!more) break
+  }
+  const folder = tools.records.folder(path)
+  if (folder) tools.records.folderSynced(folder, tools.now())
+}
+
+async function connectFolder(path: string, tools: SyncTools): Promise<boolean> {
+  const stream = await tools.imap.fetch({ ...request(path, tools), uidValidity: null, nextUid: null })
+  for await (const { frame } of readFrames(stream)) {
+    if (frame.kind === 'problem') throw new ImapFailure(problemOf(frame.problem))
+    if (frame.kind === 'opened') tools.records.bornFolder(path, frame.uidValidity, frame.uidNext, tools.now())
+  }
+  return false
+}
+
+/** One page of what is new, or of the `uids` asked for. Says whether there is more. */
+async function fetchPage(folder: Folder, tools: SyncTools, uids: number[] | null): Promise<boolean> {
+  const stream = await tools.imap.fetch({
+    ...request(folder.path, tools),
+    uidValidity: folder.uidValidity,
+    nextUid: folder.nextUid,
+    ...(uids ? { uids } : {}),
+  })
+  const group = new Group(folder, tools, uids === null)
+  let whole = false
+  let more = false
+  try {
+    for await (const item of readFrames(stream)) {
+      const { frame } = item
+      if (frame.kind === 'problem') throw new ImapFailure(problemOf(frame.problem))
+      if (frame.kind === 'opened' && frame.uidValidity !== folder.uidValidity) {
+        tools.records.beginRescan(folder, frame.uidValidity, frame.uidNext)
+        more = true
+      }
+      if (frame.kind === 'mail' || frame.kind === 'reduced') await group.add(frame, item)
+      if (frame.kind === 'end') {
+        whole = true
+        more ||= frame.more
+      }
+    }
+  } catch (error) {
+    // What came whole is stored, the rest comes next time (A10).
+    await group.close()
+    throw error instanceof ImapFailure ? error : new ImapFailure(CUT)
+  }
+  await group.close()
+  if (!whole) throw new ImapFailure(CUT)
+  return more
+}
+
+const CUT = problem('unreachable', 'The connection to the mail server was lost while mail was fetched.')
+
+/**
+ * After a UIDVALIDITY change (RFC 3501 §2.3.1.1): every position is new. Known mails are recognised by headers and size and only get
+ * their new position; what is not known is fetched, and remembered as found by a rescan, so that nothing old is answered (A2).
+ */
+async function rescanPage(folder: Folder, rescan: { to: number }, tools: SyncTools): Promise<boolean> {
+  const page = await tools.imap.scan({
+    account: tools.account,
+    folder: folder.path,
+    uidValidity: folder.uidValidity,
+    nextUid: folder.nextUid,
+  })
+  if (page.opened.uidValidity !== folder.uidValidity) {
+    tools.records.beginRescan(folder, page.opened.uidValidity, page.opened.uidNext)
+    return true
+  }
+  const unknown: number[] = []
+  let last = folder.nextUid - 1
+  for (const mail of page.mails) {
+    last = Math.max(last, mail.uid)
+    if (tools.records.mailAt(folder, mail.uid)) continue
+    const known = tools.records.mailWithHeader(folder, await headerKey(mail.headers, mail.size))
+    if (known) tools.records.moveMail(known, folder.uidValidity, mail.uid)
+    else if (mail.internalDate > folder.connectedAt - CLOCK_SKEW_MS || dateOf(mail.headers) > folder.connectedAt - CLOCK_SKEW_MS)
+      unknown.push(mail.uid)
+  }
+  for (let i = 0; i < unknown.length; i += PAGE_MAILS) {
+    const uids = unknown.slice(i, i + PAGE_MAILS)
+    // The server may stop a page at its byte limit; what is already here is not asked for again.
+    for (let rest = uids; rest.length > 0; ) {
+      await fetchPage(folder, tools, rest)
+      const left = rest.filter(uid => !tools.records.mailAt(folder, uid))
+      if (left.length === rest.length) break
+      rest = left
+    }
+  }
+  const done = !page.more || last + 1 >= rescan.to
+  tools.records.storeMails(folder, [], done ? Math.max(rescan.to, last + 1) : last + 1)
+  if (done) tools.records.endRescan(folder)
+  return true
+}
+
+function dateOf(headers: string): number {
+  const date = /^date:(.*(?:\r?\n[ \t].*)*)/im.exec(headers)?.[1]
+  return Date.parse(date?.replace(/\s+/g, ' ').trim() ?? '') || 0
+}
+
+/** Mails on their way to R2 side by side; `close` waits for them and then moves the cursor behind them. */
+class Group {
+  readonly #folder: Folder
+  readonly #tools: SyncTools
+  /** Mails asked for by UID do not move the cursor. */
+  readonly #moves: boolean
+  #storing: Promise<MailRow>[] = []
+  #bytes = 0
+  #reduced: { uid: number; parts: RemotePart[] } | null = null
+
+  constructor(folder: Folder, tools: SyncTools, moves: boolean) {
+    this.#folder = folder
+    this.#tools = tools
+    this.#moves = moves
+  }
+
+  async add(frame: MailHead, item: ArrivedFrame): Promise<void> {
+    const id = mailIdAt(this.#folder.id, this.#folder.uidValidity, frame.uid)
+    const { siteId, inboxId, bucket } = this.#tools
+    if (frame.kind === 'reduced') {
+      const bytes = await item.body()
+      await bucket.put(reducedKey(siteId, inboxId, id), bytes)
+      this.#reduced = { uid: frame.uid, parts: frame.attachments }
+      if (!frame.whole) this.#storing.push(this.#row(frame, await sha256Hex(bytes), bytes, 'reduced'))
+    } else if (frame.length <= PARSED_WHOLE_BYTES) {
+      const bytes = await item.body()
+      this.#bytes += bytes.length
+      this.#storing.push(this.#storeSmall(frame, id, bytes))
+    } else {
+      // Too large to hold: piped through, one at a time.
+      const { sha, head } = await pipeToBucket(bucket, rawKey(siteId, inboxId, id), item, frame.length)
+      this.#storing.push(this.#row(frame, sha, head, 'large'))
+    }
+    if (this.#storing.length >= GROUP_MAILS || this.#bytes >= GROUP_BYTES) await this.close()
+  }
+
+  async close(): Promise<void> {
+    if (this.#storing.length === 0) return
+    const { records } = this.#tools
+    let rows: MailRow[]
+    try {
+      rows = await Promise.all(this.#storing)
+    } catch {
+      throw new ImapFailure(problem('storage'))
+    } finally {
+      this.#storing = []
+      this.#bytes = 0
+    }
+    records.storeMails(this.#folder, rows, this.#moves ? Math.max(...rows.map(row => row.uid)) + 1 : 0)
+    await this.#tools.stored()
+  }
+
+  async #storeSmall(frame: MailHead, id: string, bytes: Uint8Array): Promise<MailRow> {
+    const { siteId, inboxId, bucket, justStored } = this.#tools
+    await bucket.put(rawKey(siteId, inboxId, id), bytes)
+    const kept = [...justStored.values()].reduce((sum, mail) => sum + mail.length, 0)
+    if (kept + bytes.length < KEPT_BYTES) justStored.set(id, bytes)
+    return this.#row(frame, await sha256Hex(bytes), bytes, 'whole')
+  }
+
+  async #row(frame: MailHead, sha: string, head: Uint8Array, extent: MailRow['extent']): Promise<MailRow> {
+    const parts = this.#reduced?.uid === frame.uid ? this.#reduced.parts : []
+    return {
+      id: mailIdAt(this.#folder.id, this.#folder.uidValidity, frame.uid),
+      folderId: this.#folder.id,
+      uidValidity: this.#folder.uidValidity,
+      uid: frame.uid,
+      size: frame.size,
+      internalDate: frame.internalDate,
+      fetchedAt: this.#tools.now(),
+      sha,
+      headerKey: await headerKey(headerText(head), frame.size),
+      extent,
+      parts: parts.length > 0 ? JSON.stringify(parts) : null,
+      oldBefore: this.#folder.rescan?.goodAt ?? null,
+    }
+  }
+}
+
+type MailHead = Extract<Frame, { kind: 'mail' | 'reduced' }>
+
+const HEAD_BYTES = 256 * 1024
+
+/** Streams exactly `length` bytes into R2 with the digest taken on the way; hands back the first bytes, for the headers. */
+export async function pipeToBucket(
+  bucket: R2Bucket,
+  key: string,
+  source: Pick<ArrivedFrame, 'stream'>,
+  length: number,
+): Promise<{ sha: string; head: Uint8Array }> {
+  const digest = new crypto.DigestStream('SHA-256')
+  const writer = digest.getWriter()
+  const head: Uint8Array[] = []
+  let seen = 0
+  const tap = new TransformStream<Uint8Array, Uint8Array>({
+    async transform(chunk, controller) {
+      if (seen < HEAD_BYTES) head.push(chunk.slice())
+      seen += chunk.length
+      await writer.write(chunk)
+      controller.enqueue(chunk)
+    },
+    flush: () => writer.close(),
+  })
+  const fixed = new FixedLengthStream(length)
+  const piped = source.stream().pipeThrough(tap).pipeTo(fixed.writable)
+  await Promise.all([bucket.put(key, fixed.readable), piped])
+  const joined = new Uint8Array(head.reduce((sum, chunk) => sum + chunk.length, 0))
+  let at = 0
+  for (const chunk of head) {
+    joined.set(chunk, at)
+    at += chunk.length
+  }
+  return { sha: hex(new Uint8Array(await digest.digest)), head: joined }
+}
+
+function request(path: string, { account }: SyncTools) {
+  return {
+    account,
+    folder: path,
+    maxMails: PAGE_MAILS,
+    maxBytes: PAGE_BYTES,
+    reducedAbove: PARSED_WHOLE_BYTES,
+    wholeUpTo: WHOLE_BYTES,
+  }
+}
+
+export function asProblem(error: unknown): Problem {
+  return error instanceof ImapFailure ? error.problem : problem('internal')
+}

@@ -1,0 +1,119 @@
+/**
+ * Which conversation a mail belongs to, as D1 knows it: Message-IDs, participants, contacts, and one row per distinct mail. A chunk
+ * of mails is looked up and claimed in two round trips, whatever its size; lists travel as one JSON parameter (D1 takes 100).
+ */
+import { steady } from './db.ts'
+
+export interface Candidate {
+  rfcId: string
+  conversationId: string
+  /** Which of the asked addresses take part in that conversation. */
+  participants: string[]
+  ours: boolean
+}
+
+/** The mails that carry one of these Message-IDs, with those of `addresses` that take part in their conversations. */
+export async function mailsNamed(
+  d1: D1Database,
+  siteId: string,
+  rfcIds: readonly string[],
+  addresses: readonly string[],
+): Promise<Map<string, Candidate[]>> {
+  const found = new Map<string, Candidate[]>()
+  if (rfcIds.length === 0) return found
+  const { results } = await steady(() =>
+    d1
+      .prepare(
+        `SELECT m.rfc_id AS rfcId, m.conversation_id AS conversationId, max(m.ours) AS ours,
+                json_group_array(DISTINCT p.address) AS participants
+         FROM json_each(?2) asked
+         JOIN message_ids m ON m.site_id = ?1 AND m.rfc_id = asked.value
+         LEFT JOIN participants p ON p.site_id = ?1 AND p.conversation_id = m.conversation_id
+              AND p.address IN (SELECT value FROM json_each(?3))
+         GROUP BY m.rfc_id, m.conversation_id`,
+      )
+      .bind(siteId, JSON.stringify(rfcIds), JSON.stringify(addresses))
+      .all<{ rfcId: string; conversationId: string; ours: number; participants: string }>(),
+  )
+  for (const row of results) {
+    const candidate = {
+      rfcId: row.rfcId,
+      conversationId: row.conversationId,
+      ours: row.ours === 1,
+      participants: (JSON.parse(row.participants) as (string | null)[]).filter(address => address !== null),
+    }
+    found.set(row.rfcId, [...(found.get(row.rfcId) ?? []), candidate])
+  }
+  return found
+}
+
+export interface Claim {
+  contentKey: string
+  messageId: string
+  conversationId: string
+  contact: { id: string; address: string; name: string }
+  rfcId: string | null
+  participants: string[]
+  at: number
+}
+
+export interface Claimed {
+  messageId: string
+  conversationId: string
+  contactId: string
+  contactName: string
+}
+
+/**
+ * Claims mails for conversations, in one transaction. Whoever was first keeps the mail: the answer says, for each content key,
+ * which message, conversation and contact it has now. Safe to repeat.
+ */
+export async function claimMails(d1: D1Database, siteId: string, claims: readonly Claim[]) {
+  const json = JSON.stringify(claims)
+  const results = await steady(() =>
+    d1.batch<{ contentKey: string } & Claimed>([
+      d1
+        .prepare(
+          `INSERT INTO contacts (site_id, id, address, name, created_at)
+           SELECT ?1, value ->> '$.contact.id', value ->> '$.contact.address', value ->> '$.contact.name', value ->> '$.at'
+           FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING`,
+        )
+        .bind(siteId, json),
+      d1
+        .prepare(
+          `INSERT INTO emails (site_id, content_key, message_id, conversation_id, contact_id, created_at)
+           SELECT ?1, value ->> '$.contentKey', value ->> '$.messageId', value ->> '$.conversationId', c.id, value ->> '$.at'
+           FROM json_each(?2) JOIN contacts c ON c.site_id = ?1 AND c.address = value ->> '$.contact.address'
+           WHERE true ON CONFLICT DO NOTHING`,
+        )
+        .bind(siteId, json),
+      // What follows is said of the mail as it was claimed, by us or by whoever came first.
+      d1
+        .prepare(
+          `INSERT INTO message_ids (site_id, rfc_id, message_id, conversation_id, ours)
+           SELECT ?1, value ->> '$.rfcId', e.message_id, e.conversation_id, 0
+           FROM json_each(?2) JOIN emails e ON e.site_id = ?1 AND e.content_key = value ->> '$.contentKey'
+           WHERE value ->> '$.rfcId' IS NOT NULL ON CONFLICT DO NOTHING`,
+        )
+        .bind(siteId, json),
+      d1
+        .prepare(
+          `INSERT INTO participants (site_id, conversation_id, address)
+           SELECT ?1, e.conversation_id, p.value
+           FROM json_each(?2) claim JOIN json_each(claim.value, '$.participants') p
+           JOIN emails e ON e.site_id = ?1 AND e.content_key = claim.value ->> '$.contentKey'
+           WHERE true ON CONFLICT DO NOTHING`,
+        )
+        .bind(siteId, json),
+      d1
+        .prepare(
+          `SELECT e.content_key AS contentKey, e.message_id AS messageId, e.conversation_id AS conversationId,
+                  e.contact_id AS contactId, c.name AS contactName
+           FROM json_each(?2) JOIN emails e ON e.site_id = ?1 AND e.content_key = value ->> '$.contentKey'
+           JOIN contacts c ON c.site_id = ?1 AND c.id = e.contact_id`,
+        )
+        .bind(siteId, json),
+    ]),
+  )
+  return new Map<string, Claimed>(results[4]!.results.map(row => [row.contentKey, row]))
+}

@@ -1,0 +1,179 @@
+/**
+ * All tables of D1 on one page, as drizzle sees them; `migrations/db` makes them. Every query takes the site as its first
+ * argument. Times are integer milliseconds UTC. JSON columns are parsed by the file that owns the noun.
+ */
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+
+export const sites = sqliteTable('sites', {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  dataKey: text('data_key').notNull(),
+  createdAt: integer('created_at').notNull(),
+})
+
+export const apiKeys = sqliteTable(
+  'api_keys',
+  {
+    id: text().primaryKey(),
+    siteId: text('site_id').notNull(),
+    name: text().notNull(),
+    secretHash: text('secret_hash').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [index('api_keys_by_site').on(t.siteId)],
+)
+
+export const assistants = sqliteTable(
+  'assistants',
+  {
+    id: text().primaryKey(),
+    siteId: text('site_id').notNull(),
+    name: text().notNull(),
+    kind: text().notNull(),
+    settings: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [index('assistants_by_site').on(t.siteId)],
+)
+
+export const inboxes = sqliteTable(
+  'inboxes',
+  {
+    id: text().primaryKey(),
+    siteId: text('site_id').notNull(),
+    assistantId: text('assistant_id'),
+    name: text().notNull(),
+    channelType: text('channel_type').notNull(),
+    address: text().notNull(),
+    settings: text().notNull(),
+    imapPassword: text('imap_password'),
+    smtpPassword: text('smtp_password'),
+    version: integer().notNull().default(1),
+    state: text().notNull(),
+    stateReason: text('state_reason'),
+    stateAt: integer('state_at'),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [
+    index('inboxes_by_site').on(t.siteId),
+    index('inboxes_by_channel').on(t.channelType, t.state),
+  ],
+)
+
+export const articles = sqliteTable(
+  'articles',
+  {
+    id: text().primaryKey(),
+    siteId: text('site_id').notNull(),
+    assistantId: text('assistant_id').notNull(),
+    title: text().notNull(),
+    body: text().notNull(),
+    url: text(),
+    language: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  t => [index('articles_by_assistant').on(t.siteId, t.assistantId)],
+)
+
+export const contacts = sqliteTable(
+  'contacts',
+  {
+    siteId: text('site_id').notNull(),
+    id: text().notNull(),
+    address: text(),
+    name: text().notNull(),
+    avatar: text(),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.id] }), uniqueIndex('contacts_by_address').on(t.siteId, t.address)],
+)
+
+export const conversations = sqliteTable(
+  'conversations',
+  {
+    siteId: text('site_id').notNull(),
+    id: text().notNull(),
+    inboxId: text('inbox_id').notNull(),
+    contactId: text('contact_id').notNull(),
+    title: text().notNull(),
+    status: text().notNull(),
+    owner: text().notNull(),
+    autoReplyEnabled: integer('auto_reply_enabled', { mode: 'boolean' }).notNull(),
+    linkedTo: text('linked_to'),
+    unreadCount: integer('unread_count').notNull(),
+    lastReadAt: integer('last_read_at'),
+    lastMessageId: text('last_message_id'),
+    lastMessageAt: integer('last_message_at').notNull(),
+    nextDueAt: integer('next_due_at'),
+    seq: integer().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [
+    primaryKey({ columns: [t.siteId, t.id] }),
+    index('conversations_by_activity').on(t.siteId, t.lastMessageAt, t.id),
+    index('conversations_by_inbox').on(t.siteId, t.inboxId, t.lastMessageAt, t.id),
+  ],
+)
+
+export const messages = sqliteTable(
+  'messages',
+  {
+    siteId: text('site_id').notNull(),
+    conversationId: text('conversation_id').notNull(),
+    position: integer().notNull(),
+    id: text().notNull(),
+    seq: integer().notNull(),
+    direction: text().notNull(),
+    senderKind: text('sender_kind').notNull(),
+    senderId: text('sender_id').notNull(),
+    senderName: text('sender_name').notNull(),
+    content: text().notNull(),
+    details: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [
+    primaryKey({ columns: [t.siteId, t.conversationId, t.position] }),
+    uniqueIndex('messages_by_id').on(t.siteId, t.id),
+  ],
+)
+
+export const emails = sqliteTable(
+  'emails',
+  {
+    siteId: text('site_id').notNull(),
+    contentKey: text('content_key').notNull(),
+    messageId: text('message_id').notNull(),
+    conversationId: text('conversation_id').notNull(),
+    contactId: text('contact_id').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.contentKey] })],
+)
+
+export const messageIds = sqliteTable(
+  'message_ids',
+  {
+    siteId: text('site_id').notNull(),
+    rfcId: text('rfc_id').notNull(),
+    messageId: text('message_id').notNull(),
+    conversationId: text('conversation_id').notNull(),
+    ours: integer({ mode: 'boolean' }).notNull(),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.rfcId, t.messageId] })],
+)
+
+export const participants = sqliteTable(
+  'participants',
+  {
+    siteId: text('site_id').notNull(),
+    conversationId: text('conversation_id').notNull(),
+    address: text().notNull(),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.conversationId, t.address] })],
+)
+
+export const clock = sqliteTable('clock', {
+  job: text().primaryKey(),
+  lastTickAt: integer('last_tick_at').notNull(),
+})

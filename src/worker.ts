@@ -1,0 +1,12 @@
+/** The front door: requests, the clock, and the objects. Nothing else. */
+import { app } from './app.ts'
+import { tick } from './clock.ts'
+
+export { Conversation } from './conversation/conversation.ts'
+export { ImapBridge } from './mail/imap-bridge.ts'
+export { Mailbox } from './mailbox/mailbox.ts'
+
+export default {
+  fetch: app.fetch,
+  scheduled: (controller, env, ctx) => ctx.waitUntil(tick(controller.cron, controller.scheduledTime, env)),
+} satisfies ExportedHandler<Env>

@@ -1,0 +1,240 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { startMailServers } from '../servers/mail-servers.ts'
+import { startProxy } from '../servers/proxy.ts'
+import { accountOf, buildBridge, mailOf, Refused, startBridgeProcess } from './bridge-process.ts'
+import { startScriptedImap } from './scripted-imap.ts'
+
+let servers
+let bridge
+const scripted = []
+beforeAll(async () => {
+  buildBridge()
+  servers = await startMailServers()
+  bridge = await startBridgeProcess({ NODE_EXTRA_CA_CERTS: servers.ca, SILENCE_MS: '1000' })
+})
+afterAll(async () => {
+  await bridge?.stop()
+  await servers?.stop()
+})
+afterEach(async () => {
+  for (const server of scripted.splice(0)) await server.stop()
+})
+async function playing(script) {
+  const server = await startScriptedImap(script)
+  scripted.push(server)
+  return { host: '127.0.0.1', port: server.port, security: 'plain', user: 'u@customer.test', password: 'p' }
+}
+async function codeOf(work) {
+  try {
+    await work
+    return 'ok'
+  } catch (error) {
+    if (error instanceof Refused) return error.problem.code
+    throw error
+  }
+}
+const check = account => codeOf(bridge.ask('/check', { account }))
+describe('what a server says, in our words', () => {
+  it('A29 each leg names its own cause: password, port, TLS, host', async () => {
+    const good = accountOf(servers, 'a29@demo.test')
+    expect(await check(good)).toBe('ok')
+    expect(await check({ ...good, port: servers.imap.port, security: 'starttls' })).toBe('ok')
+    expect(await check({ ...good, password: 'wrong' })).toBe('credentials')
+    expect(await check({ ...good, port: 1 })).toBe('unreachable')
+    expect(await check({ ...good, port: servers.imap.port })).toBe('tls')
+    expect(await check({ ...good, host: '127.0.0.2' })).not.toBe('ok')
+    const { capabilities } = await bridge.ask('/check', { account: good })
+    expect(capabilities).toContain('IDLE')
+  })
+  it('a certificate of an unknown CA is refused', async () => {
+    const stranger = await startBridgeProcess()
+    const account = accountOf(servers, 'a29@demo.test')
+    const work = stranger.ask('/check', { account })
+    expect(await codeOf(work)).toBe('tls')
+    const starttls = stranger.ask('/check', {
+      account: { ...account, port: servers.imap.port, security: 'starttls' },
+    })
+    expect(await codeOf(starttls)).toBe('tls')
+    await stranger.stop()
+  })
+  it('STARTTLS that is not offered, or not kept, ends the attempt before the password', async () => {
+    const account = await playing({})
+    expect(await check({ ...account, security: 'starttls' })).toBe('tls')
+    expect(scripted[0].commands.some(command => /LOGIN|AUTHENTICATE/.test(command))).toBe(false)
+    const refusing = await playing({
+      capabilities: 'IMAP4rev1 STARTTLS',
+      on: [[/^STARTTLS/, ['$ NO not now']]],
+    })
+    expect(await check({ ...refusing, security: 'starttls' })).toBe('tls')
+    expect(scripted[1].commands.some(command => /LOGIN|AUTHENTICATE/.test(command))).toBe(false)
+  })
+  const wordings = [
+    [
+      'A15 "authenticated but not connected"',
+      'busy',
+      {
+        capabilities: 'IMAP4rev1 NAMESPACE',
+        on: [[/^NAMESPACE/, ['$ BAD User is authenticated but not connected.']]],
+      },
+    ],
+    [
+      'A15 the same at LOGIN',
+      'busy',
+      { on: [[/^LOGIN/, ['$ NO User is authenticated but not connected.']]] },
+    ],
+    [
+      'A16 Dovecot',
+      'busy',
+      {
+        on: [
+          [
+            /^LOGIN/,
+            [
+              '$ NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded (mail_max_userip_connections=10)',
+            ],
+          ],
+        ],
+      },
+    ],
+    [
+      'A16 Gmail',
+      'busy',
+      { on: [[/^LOGIN/, ['$ NO [ALERT] Too many simultaneous connections. (Failure)']]] },
+    ],
+    ['A16 at the door', 'busy', { greeting: ['* BYE Too many connections from your address'] }],
+    ['A16 [INUSE]', 'busy', { on: [[/^EXAMINE/, ['$ NO [INUSE] Mailbox is locked']]] }],
+    [
+      'A17 Gmail',
+      'quota',
+      { on: [[/^LOGIN/, ['$ NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)']]] },
+    ],
+    ['A17 Yahoo', 'quota', { on: [[/^UID SEARCH/, ['$ NO [LIMIT] UID SEARCH Rate limit hit.']]] }],
+    [
+      'A17 by BYE in the middle',
+      'quota',
+      { on: [[/^EXAMINE/, ['* BYE Account exceeded bandwidth limits', null]]] },
+    ],
+    [
+      'A18 revoked',
+      'credentials',
+      { on: [[/^LOGIN/, ['$ NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)']]] },
+    ],
+    [
+      'A18 app password',
+      'credentials',
+      { on: [[/^LOGIN/, ['$ NO [ALERT] Application-specific password required']]] },
+    ],
+    ['A18 in prose', 'credentials', { on: [[/^LOGIN/, ['$ NO LOGIN failed.']]] }],
+    ['folder', 'folder_missing', { on: [[/^EXAMINE/, ["$ NO Mailbox doesn't exist"]]] }],
+    ['garbage at the door', 'timeout', { greeting: ['220 mail.customer.test ESMTP'] }],
+    ['garbage', 'protocol', { on: [[/^UID SEARCH/, ['$ WHAT is this']]] }],
+    ['no UIDVALIDITY', 'protocol', { on: [[/^EXAMINE/, ['* 0 EXISTS', '$ OK done']]] }],
+    ['hangs up at LOGIN', 'unreachable', { on: [[/^LOGIN/, [null]]] }],
+    ['hangs up at the door', 'unreachable', { greeting: [null] }],
+    ['falls silent', 'timeout', { on: [[/^UID SEARCH/, 'silence']] }],
+  ]
+  for (const [id, code, script] of wordings) {
+    it(`${id}: ${code}`, async () => {
+      const account = await playing(script)
+      expect(await codeOf(bridge.fetch({ account }))).toBe(code)
+    })
+  }
+  it('A16 A18 refused connections are not left open', async () => {
+    const account = await playing({
+      on: [[/^LOGIN/, ['$ NO [UNAVAILABLE] Maximum number of connections exceeded']]],
+    })
+    for (let n = 0; n < 5; n++) expect(await check(account)).toBe('busy')
+    await expect.poll(() => scripted[0].connections()).toBe(0)
+  })
+  it('A28 a server without IDLE, UIDPLUS, CONDSTORE, ID and UIDNEXT is still polled right', async () => {
+    const mail = mailOf('plain').toString('latin1')
+    const meta = `FLAGS (\\Recent) INTERNALDATE "01-Jan-2024 10:00:00 +0000" RFC822.SIZE ${mail.length}`
+    const account = await playing({
+      on: [
+        [/^EXAMINE/, ['* 1 EXISTS', '* OK [UIDVALIDITY 9] ok', '$ OK done']],
+        [/^UID SEARCH/, ['* SEARCH 41', '$ OK done']],
+        [/^UID FETCH 41 .*BODY/, [`* 1 FETCH (UID 41 BODY[]<0> {${mail.length}}`, `${mail})`, '$ OK done']],
+        [/^UID FETCH 41/, [`* 1 FETCH (UID 41 ${meta})`, '$ OK done']],
+        [/^APPEND/, ['$ NO no']],
+      ],
+    })
+    const fetched = await bridge.fetch({ account, nextUid: 41 })
+    expect(fetched.opened).toMatchObject({ uidValidity: 9, uidNext: 42, waiting: 1 })
+    expect(fetched.mails.map(one => one.raw.toString('latin1'))).toEqual([mail])
+    const none = await bridge.fetch({ account, nextUid: 42 })
+    expect(none.mails).toEqual([])
+    expect(scripted[0].commands.some(command => /IDLE|ENABLE|CHANGEDSINCE/.test(command))).toBe(false)
+  })
+  it('a size that lies, either way, changes nothing', async () => {
+    const mails = [mailOf('large', 3000000), mailOf('small', 2000)].map(mail => mail.toString('latin1'))
+    const claims = [500, 5000000]
+    const account = await playing({
+      on: [
+        [/^EXAMINE/, ['* 2 EXISTS', '* OK [UIDVALIDITY 9] ok', '* OK [UIDNEXT 3] ok', '$ OK done']],
+        [/^UID SEARCH/, ['* SEARCH 1 2', '$ OK done']],
+        [
+          /^UID FETCH \d .*BODY/,
+          command => {
+            const [, uid, start, length] = /FETCH (\d) .*<(\d+)\.(\d+)>/.exec(command)
+            const piece = mails[Number(uid) - 1].slice(Number(start), Number(start) + Number(length))
+            return [`* ${uid} FETCH (UID ${uid} BODY[]<${start}> {${piece.length}}`, `${piece})`, '$ OK done']
+          },
+        ],
+        [
+          /^UID FETCH/,
+          [
+            ...claims.map((size, n) => `* ${n + 1} FETCH (UID ${n + 1} FLAGS () RFC822.SIZE ${size})`),
+            '$ OK done',
+          ],
+        ],
+      ],
+    })
+    const fetched = await bridge.fetch({ account })
+    expect(fetched.mails.map(mail => mail.length)).toEqual(mails.map(mail => mail.length))
+    expect(fetched.mails.map(mail => mail.raw.toString('latin1'))).toEqual(mails)
+    expect(fetched.mails.map(mail => mail.size)).toEqual(claims)
+  })
+  it('A14 a line that fell silent ends the request', async () => {
+    const proxy = await startProxy({ host: '127.0.0.1', port: servers.imap.tlsPort })
+    const account = accountOf(servers, 'silent@demo.test', { port: proxy.port })
+    await bridge.fetch({ account, nextUid: null })
+    proxy.stall(true)
+    expect(await codeOf(bridge.fetch({ account }))).toBe('timeout')
+    await proxy.stop()
+  })
+})
+describe('append and flags', () => {
+  it('puts a mail into a folder with its flags and date', async () => {
+    const account = accountOf(servers, 'append@demo.test')
+    const raw = mailOf('sent')
+    const internalDate = Date.UTC(2024, 0, 2, 3, 4, 5)
+    // A folder left open for reading must not cost the flags.
+    await bridge.fetch({ account, nextUid: null })
+    const body = { account, folder: 'Sent', raw: raw.toString('base64'), flags: ['\\Seen'], internalDate }
+    const done = await bridge.ask('/append', body)
+    expect(done.uid).toBe(1)
+    const fetched = await bridge.fetch({ account, folder: 'Sent' })
+    expect(fetched.opened.uidValidity).toBe(done.uidValidity)
+    expect(fetched.mails[0]).toMatchObject({ internalDate })
+    expect(fetched.mails[0].flags).toContain('\\Seen')
+    expect(fetched.mails[0].raw.equals(raw)).toBe(true)
+    expect(await codeOf(bridge.ask('/append', { ...body, folder: 'Nowhere' }))).toBe('folder_missing')
+  })
+  it('sets flags by UID, ignores UIDs that are gone, refuses another UIDVALIDITY', async () => {
+    const account = accountOf(servers, 'flags@demo.test')
+    await servers.deliverFiles('flags@demo.test', [mailOf('one'), mailOf('two')])
+    const { opened } = await bridge.fetch({ account, nextUid: null })
+    const body = {
+      account,
+      folder: 'INBOX',
+      uidValidity: opened.uidValidity,
+      uids: [2, 77],
+      add: ['\\Answered'],
+      remove: [],
+    }
+    await bridge.ask('/flags', body)
+    const fetched = await bridge.fetch({ account })
+    expect(fetched.mails.map(mail => mail.flags.includes('\\Answered'))).toEqual([false, true])
+    expect(await codeOf(bridge.ask('/flags', { ...body, uidValidity: 1 }))).toBe('mail_missing')
+  })
+})
