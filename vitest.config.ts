@@ -1,12 +1,64 @@
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-/** Four projects, from the quickest to the most real; `npm test` runs them all, `npx vitest --project domain` one. */
+/**
+ * Five projects, from the quickest to the most real; `npm test` runs them all, `npm test -- --project domain` one.
+ *
+ * - domain: pure decisions, in Node, milliseconds
+ * - contracts: suites that an adapter must pass
+ * - bridge: the bridge as a process, on Dovecot
+ * - worker: objects, D1, R2 and API inside workerd, mail in and out of Dovecot and Postfix
+ * - stories: the whole product as `wrangler dev` runs it, used from outside
+ */
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'domain', include: ['test/domain/**/*.test.ts'] } },
       { test: { name: 'contracts', include: ['test/contracts/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
-      { test: { name: 'bridge', include: ['test/bridge/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 120_000 } },
+      {
+        test: {
+          name: 'bridge',
+          include: ['test/bridge/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings: {
+                PUBLIC_URL: 'http://edgedesk.test',
+                KEK: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=',
+                BRIDGE_TOKEN: process.env.TEST_BRIDGE_TOKEN ?? 'no-bridge-in-this-run',
+                BRIDGE_URL: process.env.TEST_BRIDGE_URL ?? 'http://127.0.0.1:9',
+                DEV: '1',
+                TEST_MAIL: process.env.TEST_MAIL ?? 'null',
+                TEST_DB_MIGRATIONS: await readD1Migrations('migrations/db'),
+                TEST_SEARCH_MIGRATIONS: await readD1Migrations('migrations/search'),
+              },
+            },
+          })),
+        ],
+        test: {
+          name: 'worker',
+          include: ['test/worker/**/*.test.ts'],
+          setupFiles: ['test/worker/setup.ts'],
+          testTimeout: 30_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'stories',
+          include: ['test/stories/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 })

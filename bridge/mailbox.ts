@@ -693,7 +693,7 @@ class Delivery {
       ahead = this.#begin(this.#groupFrom(metas, at, group.metas))
       for (const meta of group.metas) {
         const source = sources.get(meta.uid)
-        if (source !== undefined && source.length <= SMALL_MAIL * 2) {
+        if (source !== undefined && source.length > 0 && source.length <= SMALL_MAIL * 2) {
           await this.#mail(meta, source)
         } else {
           // RFC822.SIZE lied, or the mail went away, or the server hands it out only when asked for it alone. The line
@@ -733,8 +733,8 @@ class Delivery {
   }
 
   async #fetchGroup(group: Meta[]): Promise<Map<number, Buffer>> {
-    // The window is above every claimed size: it does nothing but hold a size that lies.
-    const query: FetchQueryObject = { uid: true, source: { start: 0, maxLength: SMALL_MAIL * 2 + 1 } }
+    // No window here: some servers reckon it wrong from the second mail of a FETCH on (hoodiecrow answers nothing).
+    const query: FetchQueryObject = { uid: true, source: true }
     const sources = new Map<number, Buffer>()
     const range = packUids(group.map(meta => meta.uid))
     for await (const mail of this.#link.client().fetch(range, query, { uid: true })) {

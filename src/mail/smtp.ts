@@ -320,6 +320,10 @@ class Line {
     this.#smtp = smtp
     smtp.on('error', error => this.#break(smtp.upgrading ? trouble('ETLS', error.message) : error))
     smtp.on('end', () => this.#break(trouble('ECONNECTION', 'the server closed the connection')))
+    // nodemailer listens one turn later, and a server that hangs up at once would be waited for until time is up.
+    this.#socket!.once('close', () => {
+      if (!smtp.lastServerResponse) this.#break(trouble('ECONNECTION', 'closed before the greeting'))
+    })
     smtp.connect(error => (error ? reject(error) : resolve()))
     return promise
   }

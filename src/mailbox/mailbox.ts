@@ -30,6 +30,16 @@ const RETRY_MS = [2_000, 10_000, 60_000, 300_000, 900_000]
 /** Below this the alarm polls; above it the clock's tick is soon enough. */
 const CLOCK_MS = 60_000
 
+export interface MailboxStatus extends SyncState {
+  /** Rows of mail it has. */
+  mails: number
+  /** Mails stored and not yet in their conversations. */
+  owed: number
+  /** Something is going on right now. */
+  busy: boolean
+  watchedUntil: number
+}
+
 type Work = 'sync' | 'receive' | 'send' | 'tell'
 
 export class Mailbox extends DurableObject<Env> {
@@ -92,9 +102,14 @@ export class Mailbox extends DurableObject<Env> {
   }
 
   /** What is known of the mailbox, for its page and for tests. */
-  async status(): Promise<(SyncState & { mails: number; owed: number; watchedUntil: number }) | null> {
+  async status(): Promise<MailboxStatus | null> {
     if (!this.#records.config()) return null
-    return { ...this.#records.syncState(), ...this.#records.counts(), watchedUntil: this.#records.watchedUntil() }
+    return {
+      ...this.#records.syncState(),
+      ...this.#records.counts(),
+      busy: this.#running.size > 0,
+      watchedUntil: this.#records.watchedUntil(),
+    }
   }
 
   override async alarm(): Promise<void> {

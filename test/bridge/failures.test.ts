@@ -170,7 +170,7 @@ describe('what a server says, in our words', () => {
       on: [
         [/^EXAMINE/, ['* 1 EXISTS', '* OK [UIDVALIDITY 9] ok', '$ OK done']],
         [/^UID SEARCH/, ['* SEARCH 41', '$ OK done']],
-        [/^UID FETCH 41 .*BODY/, [`* 1 FETCH (UID 41 BODY[]<0> {${mail.length}}`, `${mail})`, '$ OK done']],
+        [/^UID FETCH 41 .*BODY/, [`* 1 FETCH (UID 41 BODY[] {${mail.length}}`, `${mail})`, '$ OK done']],
         [/^UID FETCH 41/, [`* 1 FETCH (UID 41 ${meta})`, '$ OK done']],
         [/^APPEND/, ['$ NO no']],
       ],
@@ -193,9 +193,11 @@ describe('what a server says, in our words', () => {
         [
           /^UID FETCH \d .*BODY/,
           command => {
-            const [, uid, start, length] = /FETCH (\d) .*<(\d+)\.(\d+)>/.exec(command)!
-            const piece = mails[Number(uid) - 1]!.slice(Number(start), Number(start) + Number(length))
-            return [`* ${uid} FETCH (UID ${uid} BODY[]<${start}> {${piece.length}}`, `${piece})`, '$ OK done']
+            const [, uid, window] = /FETCH (\d) .*\[\](<\d+\.\d+>)?/.exec(command)!
+            const [start, length] = window === undefined ? [0, Infinity] : window.match(/\d+/g)!.map(Number)
+            const piece = mails[Number(uid) - 1]!.slice(start, start! + length!)
+            const origin = window === undefined ? '' : `<${start}>`
+            return [`* ${uid} FETCH (UID ${uid} BODY[]${origin} {${piece.length}}`, `${piece})`, '$ OK done']
           },
         ],
         [

@@ -5,7 +5,7 @@
  * Every rule runs inside workerd against servers of its own. A rule that leaves the isolate spinning is reported as
  * `endless loop`, and the isolate is killed and started anew.
  */
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { build } from 'esbuild'
 import type { Miniflare } from 'miniflare'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -76,7 +76,7 @@ class Isolate {
     // Read by Miniflare when it is imported, and only then; hence the late import below.
     process.env.NODE_EXTRA_CA_CERTS = this.#certificates.authority
     const bundle = await build({
-      entryPoints: [fileURLToPath(new URL('smtp-worker.ts', import.meta.url))],
+      entryPoints: [join(import.meta.dirname, 'smtp-worker.ts')],
       bundle: true,
       format: 'esm',
       platform: 'neutral',
@@ -222,10 +222,13 @@ function hangsUp(when: string, script: Script, wanted: string, more: Partial<Ord
   return [
     `H11 the server hangs up ${when}: ${wanted}`,
     async bench => {
-      const { report } = await against(bench, script, more)
-      await bench.alive()
-      mustBe(report, wanted)
-      must(report.ms < 3_000, 'took too long', report.ms)
+      // Many times over, because when the end is noticed differs by a turn of the event loop.
+      for (let round = 0; round < (more.times === undefined ? 20 : 1); round++) {
+        const { report } = await against(bench, script, more)
+        await bench.alive()
+        mustBe(report, wanted)
+        must(report.ms < 3_000, 'took too long', report.ms)
+      }
     },
   ]
 }

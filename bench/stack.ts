@@ -1,0 +1,216 @@
+/**
+ * The whole product for benches and labs, on real mail servers: Dovecot and Postfix, the bridge, the Worker under wrangler, and as many
+ * inboxes as are asked for, each a site of its own. Everything lives in one temporary directory and is gone after `stop()`.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Cast, castInto, withDatabases } from '../dev/cast.ts'
+import { fireCron, freePort, migrate, type Running, startBridge, startWorker } from '../dev/processes.ts'
+import { type MailServers, startMailServers } from '../test/servers/mail-servers.ts'
+
+export interface InboxWanted {
+  address: string
+  /** Over the defaults of this file, e.g. `pollMs`, `watch`, a proxy's port in `smtp`. */
+  settings?: Record<string, unknown>
+  withoutAssistant?: boolean
+}
+
+export interface Inbox extends Cast {
+  address: string
+  apiKey: string
+}
+
+export interface Stack {
+  dir: string
+  url: string
+  inboxes: Inbox[]
+  bridge: Running
+  worker: Running
+  tick(): Promise<void>
+  /** One GET of the API, as the inbox's site. */
+  get<T>(inbox: Inbox, path: string): Promise<T>
+  /** Every item of a list. */
+  list<T>(inbox: Inbox, path: string): Promise<T[]>
+  status(inbox: Inbox): Promise<InboxStatus>
+  restartWorker(): Promise<void>
+  restartBridge(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface InboxStatus {
+  state: string
+  reason: string | null
+  lastSyncAt: string | null
+  nextSyncAt: string | null
+  waiting: number
+}
+
+export const NEVER_CAPPED = {
+  sender: { count: 1_000_000, windowMs: 3_600_000 },
+  thread: { count: 1_000_000, windowMs: 3_600_000 },
+  inbox: { count: 1_000_000, windowMs: 3_600_000 },
+}
+
+const BRIDGE_TOKEN = 'bench-bridge-token-0123456789'
+const KEK = Buffer.from('a key of 32 bytes for the bench.').toString('base64')
+
+/** Dovecot and Postfix; what is spawned from now on trusts their CA. */
+export async function startServers(): Promise<MailServers> {
+  const servers = await startMailServers()
+  process.env.NODE_EXTRA_CA_CERTS = servers.ca
+  atEnd(servers.stop)
+  return servers
+}
+
+export async function startStack(servers: MailServers, wanted: InboxWanted[]): Promise<Stack> {
+  const dir = mkdtempSync(join(tmpdir(), 'edgedesk-bench-'))
+  const gone = atEnd(async () => rmSync(dir, { recursive: true, force: true }))
+  const stateDir = join(dir, 'state')
+  await migrate(stateDir)
+  const inboxes = await makeInboxes(servers, stateDir, wanted)
+
+  const bridgePort = await freePort()
+  const bridgeNow = () =>
+    startBridge({ token: BRIDGE_TOKEN, log: join(dir, 'bridge.log'), env: { PORT: String(bridgePort) } })
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const vars = {
+    PUBLIC_URL: url,
+    KEK,
+    BRIDGE_TOKEN,
+    BRIDGE_URL: `http://127.0.0.1:${bridgePort}`,
+    DEV: '1',
+  }
+  const workerNow = () => startWorker({ port, stateDir, log: join(dir, 'worker.log'), vars })
+
+  const stack: Stack = {
+    dir,
+    url,
+    inboxes,
+    bridge: await bridgeNow(),
+    worker: null as unknown as Running,
+    tick: () => fireCron(url),
+    get: (inbox, path) => get(url, inbox, path),
+    list: (inbox, path) => list(url, inbox, path),
+    status: inbox => get<InboxStatus>(url, inbox, `/inboxes/${inbox.inboxId}`),
+    restartWorker: async () => {
+      stack.worker = await workerNow()
+    },
+    restartBridge: async () => {
+      stack.bridge = await bridgeNow()
+    },
+    stop: async () => {
+      await Promise.all([stack.worker?.stop(), stack.bridge.stop()])
+      await gone.now()
+    },
+  }
+  const ended = atEnd(async () => {
+    await Promise.all([stack.worker?.kill(), stack.bridge.kill()])
+  })
+  const stop = stack.stop
+  stack.stop = async () => {
+    ended.never()
+    await stop()
+  }
+  stack.worker = await workerNow()
+  await stack.tick()
+  for (const inbox of inboxes) await connected(stack, inbox)
+  return stack
+}
+
+async function makeInboxes(
+  servers: MailServers,
+  stateDir: string,
+  wanted: InboxWanted[],
+): Promise<Inbox[]> {
+  return withDatabases(stateDir, async env => {
+    const made: Inbox[] = []
+    for (const { address, settings, withoutAssistant } of wanted) {
+      const imap = { host: servers.host, port: servers.imap.port, tls: true, user: address }
+      const smtp = { host: servers.host, port: servers.smtp.submissionPort, tls: true, user: address }
+      const inbox = { address, password: servers.password }
+      const all = { imap, smtp, caps: NEVER_CAPPED, pollMs: 60_000, ...settings }
+      const cast = await castInto(
+        env,
+        { stateDir, kek: KEK, inbox, settings: all, ...(withoutAssistant ? { withoutAssistant } : {}) },
+        null,
+      )
+      made.push({ ...cast, address, apiKey: cast.apiKey! })
+    }
+    return made
+  })
+}
+
+/** Synced once, so that mail from now on is new: what lies there at the first sync is never fetched. */
+export async function connected(stack: Stack, inbox: Inbox): Promise<void> {
+  for (const end = Date.now() + 30_000; ; await sleep(50)) {
+    const { state, reason } = await stack.status(inbox)
+    if (state === 'connected') return
+    if (Date.now() > end || state === 'auth_required')
+      throw new Error(`${inbox.address} does not connect: ${state}, ${reason}\n${logOf(stack)}`)
+  }
+}
+
+export function logOf(stack: Stack): string {
+  return readFileSync(join(stack.dir, 'worker.log'), 'utf8').slice(-3000)
+}
+
+async function get<T>(url: string, inbox: Inbox, path: string): Promise<T> {
+  const answer = await fetch(`${url}/api/v1${path}`, {
+    headers: { authorization: `Api-Key ${inbox.apiKey}` },
+  })
+  if (!answer.ok) throw new Error(`GET ${path} answered ${answer.status}: ${await answer.text()}`)
+  return (await answer.json()) as T
+}
+
+async function list<T>(url: string, inbox: Inbox, path: string): Promise<T[]> {
+  const items: T[] = []
+  const join = path.includes('?') ? '&' : '?'
+  for (let next: string | null = ''; next !== null; ) {
+    const cursor: string = next === '' ? '' : `&cursor=${next}`
+    const page: { items: T[]; next: string | null } = await get(
+      url,
+      inbox,
+      `${path}${join}limit=100${cursor}`,
+    )
+    items.push(...page.items)
+    next = page.next
+  }
+  return items
+}
+
+type End = () => Promise<unknown>
+const ends = new Set<End>()
+
+/** Runs when the program ends, by itself or by a signal, the last first. */
+export function atEnd(end: End): { now(): Promise<void>; never(): void } {
+  ends.add(end)
+  return {
+    now: async () => {
+      if (ends.delete(end)) await end()
+    },
+    never: () => void ends.delete(end),
+  }
+}
+
+/** The frame of a bench: whatever becomes of `work`, nothing of it stays behind. */
+export async function run(work: () => Promise<number | void>): Promise<never> {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => void finish().then(() => process.exit(130)))
+  let code = 1
+  try {
+    code = (await work()) ?? 0
+  } catch (error) {
+    console.error(error)
+  }
+  await finish()
+  process.exit(code)
+}
+
+async function finish(): Promise<void> {
+  const all = [...ends].reverse()
+  ends.clear()
+  for (const end of all) await end().catch(() => {})
+}
