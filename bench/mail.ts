@@ -9,8 +9,9 @@ import { parseArgs } from 'node:util'
 import { latency } from './latency.ts'
 import { type Figure, note, table } from './report.ts'
 import { run, startServers } from './stack.ts'
+import { throughput } from './throughput.ts'
 
-const parts = { latency }
+const parts = { latency, throughput }
 const { values } = parseArgs({ options: { short: { type: 'boolean', default: false }, only: { type: 'string' } } })
 const wanted = values.only?.split(',') ?? Object.keys(parts)
 

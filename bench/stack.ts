@@ -53,7 +53,7 @@ export const NEVER_CAPPED = {
   inbox: { count: 1_000_000, windowMs: 3_600_000 },
 }
 
-const BRIDGE_TOKEN = 'bench-bridge-token-0123456789'
+export const BRIDGE_TOKEN = 'bench-bridge-token-0123456789'
 const KEK = Buffer.from('a key of 32 bytes for the bench.').toString('base64')
 
 /** Dovecot and Postfix; what is spawned from now on trusts their CA. */

@@ -1,6 +1,8 @@
 /** Messages, as seed 003 shows them; for mail also what the verdict was, how the delivery went, and the way to the original. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { isUuid, uuidAsInteger } from '../domain/ids.ts'
+import type { Problem } from '../domain/problem.ts'
+import { attachmentKey, outKey } from '../mailbox/keys.ts'
 import type { CopiedDetails } from '../store/conversations.ts'
 import { conversationById, messageById, messagesOf } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
@@ -148,11 +150,10 @@ export const messages = new OpenAPIHono<Access>({
     const row = await found(c.env, c.get('siteId'), c.req.valid('param').id)
     const { mail } = detailsOf(row)
     if (!mail) throw new Refusal('not_found')
+    const mailbox = c.env.MAILBOX.getByName(`${c.get('siteId')}/${mail.inboxId}`)
     const key =
-      row.direction === 'outgoing'
-        ? `out/${c.get('siteId')}/${mail.inboxId}/${row.id}`
-        : await c.env.MAILBOX.getByName(`${c.get('siteId')}/${mail.inboxId}`).original(mail.mailId)
-    const object = key && (await c.env.MAIL.get(key))
+      row.direction === 'outgoing' ? outKey(c.get('siteId'), mail.inboxId, row.id) : keyOf(await mailbox.original(mail.mailId))
+    const object = await c.env.MAIL.get(key)
     if (!object) throw new Refusal('mail_missing')
     return download(object, 'message/rfc822', `${row.id}.eml`)
   })
@@ -162,11 +163,11 @@ export const messages = new OpenAPIHono<Access>({
     const details = detailsOf(row)
     const wanted = details.attachments?.[n]
     if (!wanted) throw new Refusal('not_found')
-    const key = wanted.key ?? `attachments/${c.get('siteId')}/${row.id}/${n}`
+    const key = wanted.key ?? attachmentKey(c.get('siteId'), row.id, n)
     let object = await c.env.MAIL.get(key)
     if (!object && wanted.part && details.mail) {
       const mailbox = c.env.MAILBOX.getByName(`${c.get('siteId')}/${details.mail.inboxId}`)
-      if (await mailbox.fetchAttachment(details.mail.mailId, wanted.part, key)) object = await c.env.MAIL.get(key)
+      object = await c.env.MAIL.get(keyOf(await mailbox.attachment(details.mail.mailId, wanted.part, key)))
     }
     if (!object) throw new Refusal('mail_missing')
     return download(object, wanted.contentType, wanted.filename)
@@ -176,6 +177,11 @@ async function found(env: Env, siteId: string, id: string) {
   const row = isUuid(id) && (await messageById(db(env.DB), siteId, id))
   if (!row) throw new Refusal('not_found')
   return row
+}
+
+function keyOf(fetched: { key: string } | { problem: Problem }): string {
+  if ('key' in fetched) return fetched.key
+  throw new Refusal(fetched.problem.code, fetched.problem.message)
 }
 
 /** Mail is hostile: nothing of it is ever shown in place by this origin (G2, G9). */

@@ -4,6 +4,7 @@
  * not bm25, whose scale depends on the collection; bm25 only orders what the share let through.
  */
 import { questionWords, shareFound, words } from '../domain/words.ts'
+import { bareSubject } from '../domain/thread.ts'
 import { type Article, articlesAbout } from '../store/articles.ts'
 import { db } from '../store/db.ts'
 import type { Answer, Assistant, Question } from './assistant.ts'
@@ -28,11 +29,12 @@ export async function answerFrom(
   question: Question,
   articlesFor: (words: readonly string[]) => Promise<Article[]>,
 ): Promise<Answer> {
-  const text = [question.subject, ...question.said].join('\n')
+  const subject = bareSubject(question.subject)
+  const text = [subject, ...question.said].join('\n')
   const best = await bestArticle(questionWords(text), question.language, articlesFor)
   // A long mail tells a story around its question; its subject is the question in a few words.
   const article =
-    best ?? (await bestArticle(questionWords(question.subject), question.language, articlesFor))
+    best ?? (await bestArticle(questionWords(subject), question.language, articlesFor))
   const say = phrases[article && question.language === 'und' ? article.language : question.language] ?? phrases.en!
   const hello = say.hello(question.contactName)
   if (!article)

@@ -137,7 +137,7 @@ export class Conversation extends DurableObject<Env> {
     } catch (error) {
       const wait = RETRY_MS[Math.min(owed.attempts, RETRY_MS.length) - 1]!
       this.#memory.retry(effect.id, Date.now() + wait)
-      console.error(JSON.stringify({ event: 'effect_failed', conversation: this.#memory.state()?.id, effect: effect.id, attempts: owed.attempts, error: nameOf(error) }))
+      console.error(JSON.stringify({ event: 'effect_failed', conversation: this.#memory.state()?.id, effect: effect.id, attempts: owed.attempts, error: said(error) }))
     }
     this.#arm()
   }
@@ -209,6 +209,7 @@ function opened(opening: Arrival['opening']): ConversationState {
   }
 }
 
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : typeof error
+/** For the log: what kind of surprise it was. */
+function said(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message.slice(0, 200)}` : typeof error
 }

@@ -94,7 +94,7 @@ async function send(messageId: string, hands: Hands): Promise<ConversationEvent 
   if (message?.delivery?.status !== 'queued' || !mail?.replyTo || !mail.rfcId) return null
   // Our Message-ID is known to D1 before the mail can be answered.
   await hands.copied()
-  await mailboxOf(hands, message).queue({
+  await mailboxOf(hands, message).enqueue({
     id: message.id,
     conversationId: hands.state().id,
     rfcId: mail.rfcId,

@@ -24,6 +24,8 @@ import { asProblem, pipeToBucket, syncFolder } from './sync.ts'
 
 /** Mails that become messages together. */
 const CHUNK = 24
+/** Larger than any mail, and what the bridge takes at most. */
+const ANY_SIZE = 2 ** 40
 const WATCH_MS = 10 * 60_000
 const LONGEST_BACKOFF_MS = 15 * 60_000
 const RETRY_MS = [2_000, 10_000, 60_000, 300_000, 900_000]
@@ -69,7 +71,7 @@ export class Mailbox extends DurableObject<Env> {
   }
 
   /** From a conversation: an answer to be sent. */
-  async queue(mail: OutgoingMail): Promise<void> {
+  async enqueue(mail: OutgoingMail): Promise<void> {
     const tools = this.#tools()
     if (!tools) throw new Error('this mailbox was never configured')
     await queueMail(mail, tools)
@@ -85,20 +87,30 @@ export class Mailbox extends DurableObject<Env> {
     return true
   }
 
-  /** The raw mail's place in R2, fetched first where only its beginning is here. Null where there is no such mail or it is gone. */
-  async original(mailId: string): Promise<string | null> {
+  /** The raw mail's place in R2, fetched from the server first where only its beginning is here. */
+  async original(mailId: string): Promise<{ key: string } | { problem: Problem }> {
     const row = this.#records.mail(mailId)
     const config = this.#records.config()
-    if (!row || !config) return null
+    if (!row || !config) return { problem: problem('not_found') }
     const key = rawKey(config.siteId, config.inboxId, mailId)
-    if (row.extent === 'reduced' && !(await this.#fetchWhole(row, config, key))) return null
-    return key
+    if (row.extent !== 'reduced') return { key }
+    return this.#onDemand(key, () => this.#fetchWhole(row, config, key))
   }
 
   /** An attachment that is still on the mail server, fetched into R2 under this key. */
-  async fetchAttachment(mailId: string, part: string, key: string): Promise<boolean> {
+  async attachment(mailId: string, part: string, key: string): Promise<{ key: string } | { problem: Problem }> {
     const row = this.#records.mail(mailId)
-    return row !== null && (await this.#fetchPart(row, part, key)) !== null
+    if (!row) return { problem: problem('not_found') }
+    return this.#onDemand(key, async () => (await this.#fetchPart(row, part, key)) !== null)
+  }
+
+  async #onDemand(key: string, fetched: () => Promise<boolean>): Promise<{ key: string } | { problem: Problem }> {
+    try {
+      return (await fetched()) ? { key } : { problem: problem('mail_missing') }
+    } catch (error) {
+      if (error instanceof ImapFailure) return { problem: error.problem }
+      throw error
+    }
   }
 
   /** What is known of the mailbox, for its page and for tests. */
@@ -337,8 +349,8 @@ export class Mailbox extends DurableObject<Env> {
       nextUid: row.uid,
       maxMails: 1,
       maxBytes: 1,
-      reducedAbove: Number.MAX_SAFE_INTEGER,
-      wholeUpTo: Number.MAX_SAFE_INTEGER,
+      reducedAbove: ANY_SIZE,
+      wholeUpTo: ANY_SIZE,
       uids: [row.uid],
     })
     let stored = false

@@ -69,7 +69,8 @@ async function read(row: MailRow, tools: ReceiveTools): Promise<Reading> {
   const { config } = tools
   const raw = await rawOf(row, tools)
   const email = raw ? await readEmail(raw) : await readEmail(new TextEncoder().encode('\r\n'))
-  if (!raw) email.flags.push('unreadable')
+  // Nothing in R2, or a server that lists a mail and hands out nothing.
+  if (!raw?.length) email.flags.push('unreadable')
   if (row.extent === 'reduced') email.flags.push('too_large')
   for (const part of row.parts ? (JSON.parse(row.parts) as RemotePart[]) : [])
     email.attachments.push({

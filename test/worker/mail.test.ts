@@ -135,6 +135,8 @@ describe('cursor', () => {
     await arrives(address, [1, 2, 3].map(n => mail({ from: alice, to: address, subject: `Refund before ${n}` })))
     await sync(config)
     await answers(alice, 3)
+    // INTERNALDATE counts whole seconds: what cannot be proved to be later than the last sync is not answered.
+    await new Promise(resolve => setTimeout(resolve, 1_100))
     await arrives(address, [mail({ from: alice, to: address, subject: 'Refund after' })])
     // An old mail somebody moves in along with the change: stored, never answered.
     await arrives(address, [mail({ from: alice, to: address, subject: 'Refund old', date: new Date(Date.now() - 3600_000).toUTCString() })])

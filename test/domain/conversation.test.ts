@@ -1,0 +1,588 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type ConversationEvent,
+  type ConversationState,
+  type Effect,
+  type Message,
+  step,
+  type Turn,
+} from '../../src/domain/conversation.ts'
+import type { Phase } from '../../src/domain/outbox.ts'
+import { problem } from '../../src/domain/problem.ts'
+import type { MailClass } from '../../src/domain/verdict.ts'
+
+const AT = Date.UTC(2026, 10, 20, 9)
+const PHASES: Phase[] = [
+  'queued',
+  'sending',
+  'leaving',
+  'sent',
+  'retry',
+  'failed',
+  'uncertain',
+  'withdrawn',
+  'held',
+]
+
+/** A conversation that was just opened, with what a test says about it put in. */
+function conversation(about: Partial<ConversationState> = {}): ConversationState {
+  return {
+    v: 1,
+    siteId: 'site',
+    id: 'conversation',
+    inboxId: 'inbox',
+    contact: { id: 'alice', name: 'Alice', address: 'alice@mail.example' },
+    title: 'My order',
+    linkedTo: null,
+    status: 'open',
+    owner: 'assistant',
+    autoReplyEnabled: true,
+    epoch: 1,
+    seq: 0,
+    length: 0,
+    unread: 0,
+    lastReadAt: null,
+    lastMessage: null,
+    pending: null,
+    createdAt: AT,
+    ...about,
+  }
+}
+
+type MailArrived = Extract<ConversationEvent, { type: 'mail_arrived' }>
+
+interface MailAbout {
+  class?: MailClass
+  mayDraft?: boolean
+  maySend?: boolean
+  old?: boolean
+  mode?: 'auto' | 'draft' | 'off'
+  known?: Message | null
+  createdAt?: number
+  /** Where this copy of the mail lies. */
+  at?: { inboxId: string; mailId: string }
+}
+
+/** A mail from Alice, as the mailbox brings it. */
+function mail(id: string, about: MailAbout = {}): MailArrived {
+  const person = (about.class ?? 'person') === 'person'
+  return {
+    type: 'mail_arrived',
+    known: about.known ?? null,
+    message: {
+      id,
+      direction: 'incoming',
+      sender: { kind: 'contact', id: 'alice', name: 'Alice' },
+      content: `what ${id} says`,
+      details: {
+        subject: 'My order',
+        mail: {
+          ...(about.at ?? { inboxId: 'inbox', mailId: `1-7-${id}` }),
+          rfcId: `<${id}@mail.example>`,
+          references: [],
+          replyTo: { name: 'Alice', address: 'alice@mail.example' },
+          ours: 'support@shop.example',
+          partial: false,
+        },
+      },
+      createdAt: about.createdAt ?? AT,
+    },
+    facts: {
+      verdict: {
+        class: about.class ?? 'person',
+        mayDraft: about.mayDraft ?? person,
+        maySend: about.maySend ?? person,
+      },
+      old: about.old ?? false,
+      waitedMs: 0,
+      nothingSaid: false,
+    },
+    rules: { mode: about.mode ?? 'auto', hasAssistant: true, draftAfterMs: 86_400_000 },
+  }
+}
+
+function answer(id: string, epoch: number, draft = false): ConversationEvent {
+  return {
+    type: 'answer_made',
+    epoch,
+    draft,
+    message: {
+      id,
+      sender: { kind: 'assistant', id: 'ada', name: 'Ada' },
+      content: 'Within 30 days.',
+      details: {},
+      createdAt: AT + 1000,
+    },
+  }
+}
+
+/** A conversation played from its start; the state and the messages are those after the last event. */
+class Play {
+  state: ConversationState
+  readonly messages = new Map<string, Message>()
+  last!: Turn
+
+  constructor(state = conversation()) {
+    this.state = state
+  }
+
+  tell(event: ConversationEvent, at = AT): Turn {
+    this.last = step(this.state, event, at)
+    this.state = this.last.state
+    for (const message of this.last.messages) this.messages.set(message.id, message)
+    return this.last
+  }
+
+  message(id: string): Message {
+    return this.messages.get(id)!
+  }
+
+  asksToLeave(id: string): Turn {
+    return this.tell({ type: 'leaving_asked', message: this.message(id) })
+  }
+
+  learnsFate(id: string, status: Phase): Turn {
+    return this.tell({ type: 'fate_told', message: this.message(id), status, problem: null })
+  }
+}
+
+/** Alice wrote, and the answer to her is on its way out. */
+function answered(): Play {
+  const play = new Play()
+  play.tell(mail('m1'))
+  play.tell(answer('a1', play.state.epoch))
+  return play
+}
+
+const kinds = (effects: Effect[]) => effects.map(effect => effect.kind)
+
+describe('a mail arrives', () => {
+  it('CO1 is written down at the next position, counted, and answered for the new epoch', () => {
+    const { state, messages, effects } = step(conversation(), mail('m1'), AT)
+    expect(state).toMatchObject({ seq: 1, epoch: 2, length: 1, unread: 1, lastMessage: { id: 'm1', at: AT } })
+    expect(messages).toMatchObject([
+      { id: 'm1', position: 0, seq: 1, delivery: null, details: { reply: { do: 'answer', why: 'answered' } } },
+    ])
+    expect(effects).toEqual([{ kind: 'ask_assistant', id: `ask:2:${AT}`, epoch: 2, draft: false }])
+  })
+
+  it('CO1 a second takes the next position and the next seq', () => {
+    const play = new Play()
+    play.tell(mail('m1'))
+    play.tell(mail('m2'))
+    expect(play.message('m2')).toMatchObject({ position: 1, seq: 2 })
+    expect(play.state).toMatchObject({ length: 2, unread: 2, seq: 2, epoch: 3 })
+  })
+
+  it('CO2 the reason for answering or not stays with the message', () => {
+    const play = new Play()
+    play.tell(mail('m1', { mode: 'off' }))
+    play.tell(mail('m2', { mode: 'draft' }))
+    play.tell(mail('m3', { class: 'bounce' }))
+    expect(play.message('m1').details.reply).toEqual({ do: 'silent', why: 'mode_off' })
+    expect(play.message('m2').details.reply).toEqual({ do: 'draft', why: 'mode_draft' })
+    expect(play.message('m3').details.reply).toEqual({ do: 'silent', why: 'not_sendable' })
+  })
+
+  it('CO2 what is to be a draft is asked for as a draft, what is silent is not asked for', () => {
+    expect(step(conversation(), mail('m1', { mode: 'draft' }), AT).effects).toMatchObject([{ draft: true }])
+    expect(step(conversation(), mail('m1', { mode: 'off' }), AT).effects).toEqual([])
+    expect(step(conversation({ owner: 'person' }), mail('m1'), AT).effects).toEqual([])
+    expect(step(conversation({ autoReplyEnabled: false }), mail('m1'), AT).effects).toEqual([])
+  })
+
+  it('CO3 an older mail that comes late does not become the last message', () => {
+    const play = new Play()
+    play.tell(mail('m2', { createdAt: AT + 5000 }))
+    play.tell(mail('m1', { createdAt: AT }))
+    expect(play.state.lastMessage).toEqual({ id: 'm2', at: AT + 5000 })
+    expect(play.message('m1').position).toBe(1)
+  })
+
+  it('I1 the contact writes again: the answer on its way is called back and one is asked for that covers both', () => {
+    const play = answered()
+    const { effects } = play.tell(mail('m2'))
+    expect(kinds(effects)).toEqual(['withdraw', 'ask_assistant'])
+    expect(effects).toMatchObject([{ messageId: 'a1' }, { epoch: play.state.epoch }])
+    expect(play.state.pending).toBeNull()
+  })
+
+  it('I1 the contact writes again while an answer is made: that answer goes nowhere', () => {
+    const play = new Play()
+    play.tell(mail('m1'))
+    const epoch = play.state.epoch
+    play.tell(mail('m2'))
+    const before = play.state
+    const turn = play.tell(answer('a1', epoch))
+    expect(turn).toEqual({ state: before, messages: [], effects: [] })
+  })
+
+  it.each(['automatic', 'bounce', 'report', 'list', 'own', 'unreadable'] as const)(
+    'C14 mail of class %s is written down, is no word of the contact, and calls nothing back',
+    kind => {
+      const play = answered()
+      const { epoch, pending } = play.state
+      const { effects } = play.tell(mail('m2', { class: kind }))
+      expect(effects).toEqual([])
+      expect(play.state).toMatchObject({ epoch, pending, length: 3 })
+      expect(play.asksToLeave('a1').leave).toEqual({ yes: true })
+    },
+  )
+
+  it('C3 a mail that a person wrote but that only a person may answer makes a draft and does call back', () => {
+    const play = answered()
+    const { effects } = play.tell(mail('m2', { maySend: false }))
+    expect(effects).toMatchObject([{ kind: 'withdraw' }, { kind: 'ask_assistant', draft: true }])
+  })
+})
+
+describe('copies of one mail', () => {
+  const elsewhere = { inboxId: 'sales', mailId: '1-3-9' }
+
+  it('B5 the same mail in another inbox of ours is noted with the message, and answered once', () => {
+    const play = answered()
+    const { epoch, length, unread, pending } = play.state
+    const turn = play.tell(mail('m1', { known: play.message('m1'), at: elsewhere }))
+    expect(turn.effects).toEqual([])
+    expect(play.message('m1')).toMatchObject({ position: 0, seq: 3, details: { copies: [elsewhere] } })
+    expect(play.state).toMatchObject({ epoch, length, unread, pending, seq: 3 })
+  })
+
+  it('B7 redelivered at another position it is one more copy; delivered to us twice it is nothing', () => {
+    const play = answered()
+    play.tell(mail('m1', { known: play.message('m1'), at: elsewhere }))
+    play.tell(mail('m1', { known: play.message('m1'), at: { inboxId: 'inbox', mailId: '1-7-900' } }))
+    expect(play.message('m1').details.copies).toEqual([elsewhere, { inboxId: 'inbox', mailId: '1-7-900' }])
+    const settled = play.state
+    for (const at of [elsewhere, { inboxId: 'inbox', mailId: '1-7-900' }, { inboxId: 'inbox', mailId: '1-7-m1' }])
+      expect(play.tell(mail('m1', { known: play.message('m1'), at }))).toEqual({
+        state: settled,
+        messages: [],
+        effects: [],
+      })
+  })
+})
+
+describe('an answer is made', () => {
+  it('CO4 for the epoch that still is: queued, pending, and owed to the mailbox', () => {
+    const play = answered()
+    expect(play.last.effects).toEqual([{ kind: 'send', id: 'send:a1', messageId: 'a1' }])
+    expect(play.message('a1')).toMatchObject({
+      direction: 'outgoing',
+      position: 1,
+      seq: 2,
+      epoch: 2,
+      delivery: { status: 'queued', problem: null, at: AT },
+    })
+    expect(play.state).toMatchObject({
+      length: 2,
+      unread: 1,
+      pending: { messageId: 'a1', epoch: 2 },
+      lastMessage: { id: 'a1' },
+    })
+  })
+
+  it('CO5 as a draft: kept, and nothing is owed', () => {
+    const play = new Play()
+    play.tell(mail('m1', { mode: 'draft' }))
+    const { effects } = play.tell(answer('a1', play.state.epoch, true))
+    expect(effects).toEqual([])
+    expect(play.message('a1').delivery).toMatchObject({ status: 'draft', problem: null })
+    expect(play.state.pending).toBeNull()
+  })
+
+  it('I2 a person took over meanwhile: the text is kept as a draft that says why, and nothing is sent', () => {
+    const play = new Play()
+    play.tell(mail('m1'))
+    const epoch = play.state.epoch
+    play.tell({ type: 'person_took_over' })
+    const { effects } = play.tell(answer('a1', epoch))
+    expect(effects).toEqual([])
+    expect(play.message('a1').delivery).toMatchObject({ status: 'draft', problem: { code: 'taken_over' } })
+    expect(play.state.pending).toBeNull()
+  })
+
+  it('K23 taken over and handed back meanwhile: the answer from before is not sent', () => {
+    const play = new Play()
+    play.tell(mail('m1'))
+    const epoch = play.state.epoch
+    play.tell({ type: 'person_took_over' })
+    play.tell({ type: 'handed_back' })
+    expect(play.tell(answer('a1', epoch))).toMatchObject({ messages: [], effects: [] })
+  })
+})
+
+describe('a person takes over', () => {
+  it('CO6 the owner changes, the epoch and seq rise by one, and once is enough', () => {
+    const before = conversation({ seq: 5, epoch: 3 })
+    const taken = step(before, { type: 'person_took_over' }, AT)
+    expect(taken.state).toEqual({ ...before, owner: 'person', epoch: 4, seq: 6 })
+    expect(step(taken.state, { type: 'person_took_over' }, AT)).toEqual({ state: taken.state, messages: [], effects: [] })
+  })
+
+  it('CO6 and hands back the same way', () => {
+    const before = conversation({ owner: 'person', seq: 5, epoch: 3 })
+    const back = step(before, { type: 'handed_back' }, AT)
+    expect(back.state).toEqual({ ...before, owner: 'assistant', epoch: 4, seq: 6 })
+    expect(step(back.state, { type: 'handed_back' }, AT).state).toBe(back.state)
+  })
+
+  it('CO7 before the point of no return: the mail is called back, and asked later it may not leave', () => {
+    const play = answered()
+    expect(play.tell({ type: 'person_took_over' }).effects).toEqual([
+      { kind: 'withdraw', id: 'withdraw:a1', messageId: 'a1' },
+    ])
+    expect(play.asksToLeave('a1').leave).toMatchObject({ yes: false, problem: { code: 'taken_over' } })
+    expect(play.message('a1').delivery?.status).toBe('queued')
+    play.learnsFate('a1', 'withdrawn')
+    expect(play.message('a1').delivery?.status).toBe('withdrawn')
+  })
+
+  it('CO8 after the point of no return: nothing is called back, and the mail is shown as leaving', () => {
+    const play = answered()
+    play.asksToLeave('a1')
+    expect(play.tell({ type: 'person_took_over' }).effects).toEqual([])
+    expect(play.message('a1').delivery?.status).toBe('leaving')
+    play.learnsFate('a1', 'sent')
+    expect(play.message('a1').delivery?.status).toBe('sent')
+  })
+
+  it('CO8 a mail let go once and refused by the server for now does not leave after a takeover', () => {
+    const play = answered()
+    play.asksToLeave('a1')
+    play.learnsFate('a1', 'retry')
+    play.tell({ type: 'person_took_over' })
+    expect(play.asksToLeave('a1').leave).toMatchObject({ yes: false, problem: { code: 'taken_over' } })
+  })
+})
+
+describe('the point of no return', () => {
+  it('CO9 yes is written down in the same turn: leaving, a new seq, nothing pending any more', () => {
+    const play = answered()
+    const turn = play.asksToLeave('a1')
+    expect(turn).toMatchObject({ leave: { yes: true }, effects: [] })
+    expect(turn.messages).toMatchObject([{ id: 'a1', seq: 3, delivery: { status: 'leaving' } }])
+    expect(play.state).toMatchObject({ seq: 3, pending: null })
+  })
+
+  it('CO10 asked again for what was let go, it is the same yes, and nothing is written', () => {
+    const play = answered()
+    play.asksToLeave('a1')
+    const { state } = play
+    expect(play.asksToLeave('a1')).toEqual({ state, messages: [], effects: [], leave: { yes: true } })
+    play.tell({ type: 'person_took_over' })
+    expect(play.asksToLeave('a1').leave).toEqual({ yes: true })
+  })
+
+  it('CO11 an answer of an earlier epoch does not leave', () => {
+    const play = answered()
+    play.tell(mail('m2'))
+    const { state } = play
+    expect(play.asksToLeave('a1')).toMatchObject({
+      state,
+      messages: [],
+      leave: { yes: false, problem: { code: 'superseded' } },
+    })
+  })
+
+  it('CO11 where a person owns it that is the reason said, whatever the epoch', () => {
+    const play = answered()
+    play.tell(mail('m2'))
+    play.tell({ type: 'person_took_over' })
+    expect(play.asksToLeave('a1').leave).toMatchObject({ yes: false, problem: { code: 'taken_over' } })
+  })
+})
+
+describe('the fate of an answer', () => {
+  it.each(PHASES)('CO12 %s is written down once; told again it is nothing', status => {
+    const play = new Play()
+    play.tell(mail('m1'))
+    play.tell(answer('a1', play.state.epoch))
+    const why = status === 'failed' ? problem('message_refused') : null
+    const fate = (): ConversationEvent => ({
+      type: 'fate_told',
+      message: play.message('a1'),
+      status,
+      problem: why,
+    })
+    const first = play.tell(fate(), AT + 7)
+    if (status === 'queued') expect(first.messages).toEqual([])
+    else expect(first.messages).toMatchObject([{ seq: 3, delivery: { status, problem: why, at: AT + 7 } }])
+    expect(play.tell(fate())).toEqual({ state: first.state, messages: [], effects: [] })
+  })
+
+  it('CO13 an answer that waits for another try is still pending, so it can be called back', () => {
+    const play = answered()
+    play.learnsFate('a1', 'retry')
+    expect(play.state.pending).toEqual({ messageId: 'a1', epoch: 2 })
+    expect(kinds(play.tell({ type: 'person_took_over' }).effects)).toEqual(['withdraw'])
+  })
+
+  it.each(['sent', 'failed', 'uncertain', 'withdrawn', 'held'] as const)(
+    'CO13 %s ends it: nothing is pending',
+    status => {
+      const play = answered()
+      play.learnsFate('a1', status)
+      expect(play.state.pending).toBeNull()
+      expect(play.tell({ type: 'person_took_over' }).effects).toEqual([])
+    },
+  )
+
+  it('CO13 the fate of one answer leaves another that is pending alone', () => {
+    const play = answered()
+    play.tell(mail('m2'))
+    play.tell(answer('a2', play.state.epoch))
+    play.learnsFate('a1', 'withdrawn')
+    expect(play.state.pending?.messageId).toBe('a2')
+  })
+})
+
+// The model: a mailbox that may forget, repeat and be late, an assistant, a person and a contact, in any order.
+const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 31)
+
+// How often each happens, among the others.
+const MOVES = ['mail', 'robot', 'copy', 'answer', 'answer', 'answer', 'leave', 'leave', 'fate', 'fate', 'over', 'back', 'back'] as const
+
+function randomOf(seed: number) {
+  let state = seed >>> 0
+  return (below: number) => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) % below
+  }
+}
+
+describe(`any order of events, SEED=${SEED}`, () => {
+  it('CO14 CO15 CO16 holds its promises in 4,000 conversations of 40 events', () => {
+    const seen = { yes: 0, no: 0, sent: 0, withdraws: 0, drafts: 0, copies: 0 }
+    for (let game = 0; game < 4000; game++) {
+      const random = randomOf(SEED + game)
+      const story: string[] = []
+      const play = new Play()
+      const asked: Extract<Effect, { kind: 'ask_assistant' }>[] = []
+      const wordsAfter = new Map<string, boolean>()
+      const letGo = new Set<string>()
+      const yesses = new Map<string, number>()
+      const sent = new Map<string, number>()
+      let made = 0
+      const must = (holds: boolean, what: string) => {
+        if (!holds) throw new Error(`SEED=${SEED} game ${game}: ${what}\n${story.join('\n')}`)
+      }
+      const anyOf = <T>(all: T[]): T | undefined => all[random(all.length || 1)]
+
+      for (let move = 0; move < 40; move++) {
+        const before = play.state
+        const owed = [...play.messages.values()].filter(
+          one => one.delivery && ['queued', 'retry', 'leaving'].includes(one.delivery.status),
+        )
+        let turn: Turn | null = null
+        let subject: Message | undefined
+        switch (MOVES[random(MOVES.length)]!) {
+          case 'mail': {
+            story.push('the contact writes')
+            for (const id of play.messages.keys()) wordsAfter.set(id, true)
+            turn = play.tell(mail(`m${made++}`, { maySend: random(4) > 0 }), AT + move)
+            break
+          }
+          case 'robot':
+            story.push('a robot writes')
+            turn = play.tell(mail(`m${made++}`, { class: anyOf(['automatic', 'bounce', 'list'] as const) }), AT + move)
+            break
+          case 'copy': {
+            const known = anyOf([...play.messages.values()].filter(one => one.direction === 'incoming'))
+            if (!known) break
+            story.push(`a copy of ${known.id}`)
+            const at = { inboxId: 'sales', mailId: `2-2-${random(3)}` }
+            turn = play.tell(mail(known.id, { known, at }), AT + move)
+            seen.copies += turn.messages.length
+            must(turn.effects.length === 0, 'a copy must owe nothing')
+            break
+          }
+          case 'answer': {
+            const request = asked.length > 0 ? asked.splice(random(asked.length), 1)[0] : undefined
+            if (!request) break
+            story.push(`an answer for epoch ${request.epoch}`)
+            turn = play.tell(answer(`a${made++}`, request.epoch, request.draft), AT + move)
+            seen.drafts += turn.messages.filter(one => one.delivery?.status === 'draft').length
+            break
+          }
+          case 'leave': {
+            subject = anyOf(owed)
+            if (!subject) break
+            story.push(`${subject.id} (${subject.delivery?.status}) asks to leave, owner ${before.owner}`)
+            turn = play.asksToLeave(subject.id)
+            if (turn.leave?.yes) {
+              seen.yes++
+              const again = subject.delivery?.status === 'leaving'
+              if (!again) {
+                yesses.set(subject.id, (yesses.get(subject.id) ?? 0) + 1)
+                must(before.owner === 'assistant', 'let go while a person owns')
+                must(!wordsAfter.get(subject.id), 'let go after the contact wrote again')
+              }
+              letGo.add(subject.id)
+              must(play.message(subject.id).delivery?.status === 'leaving', 'yes is not written down')
+            } else {
+              seen.no++
+              must(turn.messages.length === 0, 'a no must change nothing')
+            }
+            break
+          }
+          case 'fate': {
+            subject = anyOf(owed)
+            if (!subject) break
+            // What a mailbox can say: of what left, anything; of what did not, that it did not.
+            const left = subject.delivery?.status === 'leaving'
+            const status = anyOf<Phase>(left ? ['sent', 'retry', 'failed', 'uncertain'] : ['retry', 'failed', 'withdrawn', 'held'])!
+            story.push(`${subject.id} is ${status}`)
+            turn = play.learnsFate(subject.id, status)
+            if (status === 'sent') sent.set(subject.id, (sent.get(subject.id) ?? 0) + 1)
+            seen.sent += status === 'sent' ? 1 : 0
+            if (random(3) === 0) must(play.learnsFate(subject.id, status).messages.length === 0, 'a fate told twice changed something')
+            break
+          }
+          case 'over':
+            story.push('a person takes over')
+            turn = play.tell({ type: 'person_took_over' }, AT + move)
+            break
+          case 'back':
+            story.push('handed back')
+            turn = play.tell({ type: 'handed_back' }, AT + move)
+        }
+        if (!turn) continue
+        for (const effect of turn.effects) {
+          if (effect.kind === 'ask_assistant') asked.push(effect)
+          if (effect.kind === 'withdraw') {
+            seen.withdraws++
+            must(!letGo.has(effect.messageId) || play.message(effect.messageId).delivery?.status !== 'leaving', 'called back what is leaving')
+          }
+        }
+
+        const changed = turn.messages.length > 0 || turn.state !== before
+        must(turn.state.seq === before.seq + (changed ? 1 : 0), `seq went from ${before.seq} to ${turn.state.seq}`)
+        must(turn.messages.length <= 1, 'one event changes one message at most')
+        for (const message of turn.messages) must(message.seq === turn.state.seq, 'a changed message without the new seq')
+        must(turn.state.epoch >= before.epoch, 'the epoch fell')
+        must(turn.state.length === play.messages.size, 'length is not the number of messages')
+        const positions = [...play.messages.values()].map(one => one.position).sort((a, b) => a - b)
+        must(positions.every((position, i) => position === i), 'positions have gaps')
+        const mayStillLeave = [...play.messages.values()].filter(
+          one => one.delivery?.status === 'queued' && one.epoch === turn.state.epoch && turn.state.owner === 'assistant',
+        )
+        must(mayStillLeave.length <= 1, 'two answers may leave')
+        const { pending } = turn.state
+        if (pending) {
+          must(pending.epoch === turn.state.epoch, 'pending from an earlier epoch')
+          must(['queued', 'retry'].includes(play.message(pending.messageId).delivery!.status), 'pending, but over')
+        }
+      }
+      for (const [id, times] of sent) must(times === 1 && letGo.has(id), `${id} was sent ${times} times`)
+      for (const [id, times] of yesses) {
+        const retried = story.filter(line => line === `${id} is retry`).length
+        must(times <= 1 + retried, `${id} was let go ${times} times`)
+      }
+    }
+    // A walk that never gets anywhere proves nothing.
+    for (const [what, times] of Object.entries(seen)) expect(times, what).toBeGreaterThan(500)
+  })
+})
