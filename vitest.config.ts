@@ -30,7 +30,7 @@ export default defineConfig({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
               bindings: {
-                PUBLIC_URL: 'http://edgedesk.test',
+                PUBLIC_URL: 'https://edgedesk.test',
                 KEK: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=',
                 BRIDGE_TOKEN: process.env.TEST_BRIDGE_TOKEN ?? 'no-bridge-in-this-run',
                 BRIDGE_URL: process.env.TEST_BRIDGE_URL ?? 'http://127.0.0.1:9',

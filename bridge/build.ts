@@ -1,9 +1,9 @@
 /** Bundles the bridge into one file, so that its image is one COPY: `node bridge/build.ts` writes bridge/dist/bridge.mjs. */
 import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { build } from 'esbuild'
 
-const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+const here = (name: string) => join(import.meta.dirname, name)
 
 const { outputFiles } = await build({
   entryPoints: [here('server.ts')],

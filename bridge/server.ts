@@ -4,7 +4,7 @@
  * `npm start` as a plain process, and keeps nothing: every request brings its account (see wire.ts), and what is in
  * memory is connections and leases that may vanish at any time.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pathToFileURL } from 'node:url'
@@ -22,7 +22,7 @@ import {
   watchRequest,
 } from './requests.ts'
 import { Watches } from './watch.ts'
-import { type BridgeCode, type Frame, frameHead } from './wire.ts'
+import { type BridgeCode, type Frame, frameHead, LIFE_HEADER } from './wire.ts'
 
 export interface BridgeSettings {
   port: number
@@ -75,8 +75,10 @@ export async function startBridge(settings: BridgeSettings): Promise<Bridge> {
   let stopping = false
   let running = 0
 
+  const life = randomUUID()
   const server = http.createServer(async (request, response) => {
     const began = performance.now()
+    response.setHeader(LIFE_HEADER, life)
     running += 1
     let code: BridgeCode | 'ok' | 'gone' | 'internal' = 'ok'
     try {

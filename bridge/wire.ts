@@ -190,6 +190,9 @@ export interface RemotePart {
   size: number
 }
 
+/** On every answer: one value for as long as this bridge lives, since its watches end with it. */
+export const LIFE_HEADER = 'x-bridge-life'
+
 /** No head of a frame is longer than this; a longer one is a broken stream. */
 export const MAX_FRAME_HEAD = 256 * 1024
 

@@ -2,18 +2,19 @@
  * The Worker's side of the IMAP bridge: JSON in, JSON or frames out (bridge/wire.ts). In production the bridge is the container behind
  * the ImapBridge object; in development it is a plain process at BRIDGE_URL. Refusals come as `ImapFailure` with a Problem.
  */
-import type {
-  AppendRequest,
-  BridgeProblem,
-  CheckRequest,
-  FetchRequest,
-  FlagsRequest,
-  Folder,
-  FoldersRequest,
-  PartRequest,
-  ScannedMail,
-  ScanRequest,
-  WatchRequest,
+import {
+  type AppendRequest,
+  type BridgeProblem,
+  type CheckRequest,
+  type FetchRequest,
+  type FlagsRequest,
+  type Folder,
+  type FoldersRequest,
+  type PartRequest,
+  type ScannedMail,
+  type ScanRequest,
+  type WatchRequest,
+  LIFE_HEADER,
 } from '../../bridge/wire.ts'
 import { PROBLEMS, type Problem, type ProblemCode, problem } from '../domain/problem.ts'
 import { settings } from '../env.ts'
@@ -43,13 +44,20 @@ export interface Imap {
   flags(request: FlagsRequest): Promise<{ ok: true }>
   watch(request: WatchRequest): Promise<{ until: number }>
   unwatch(mailbox: string): Promise<{ ok: true }>
+  /** Which life of the bridge gave the last answer: watches live and die with it. Null before the first. */
+  life(): string | null
 }
 
 /** A request may stream for long; the first byte must come sooner than a mail server's own time-outs add up to. */
 const FIRST_BYTE_MS = 90_000
 
 export function imap(env: Env): Imap {
-  const send = (path: string, body: unknown) => post(env, path, body)
+  let life: string | null = null
+  const send = async (path: string, body: unknown) => {
+    const response = await post(env, path, body)
+    life = response.headers.get(LIFE_HEADER)
+    return response
+  }
   const json = async <T>(path: string, body: unknown) => (await (await send(path, body)).json()) as T
   return {
     check: request => json('/check', request),
@@ -64,6 +72,7 @@ export function imap(env: Env): Imap {
     flags: request => json('/flags', request),
     watch: request => json('/watch', request),
     unwatch: mailbox => json('/unwatch', { mailbox }),
+    life: () => life,
   }
 }
 

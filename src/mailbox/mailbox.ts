@@ -11,7 +11,7 @@ import { type Problem, problem } from '../domain/problem.ts'
 import { afterFailedSync, afterGoodSync, type SyncRules, type SyncState } from '../domain/sync.ts'
 import { settings } from '../env.ts'
 import { readFrames } from '../mail/frames.ts'
-import { imap, ImapFailure, problemOf } from '../mail/imap.ts'
+import { type Imap, imap, ImapFailure, problemOf } from '../mail/imap.ts'
 import type { SmtpAccount } from '../mail/smtp.ts'
 import { db } from '../store/db.ts'
 import { type MailboxConfig, tellInboxState } from '../store/inboxes.ts'
@@ -50,6 +50,8 @@ export class Mailbox extends DurableObject<Env> {
   /** Single flights, by name. After a restart there are none, and the rows say where to go on. */
   readonly #running = new Map<Work, Promise<void>>()
   #again = false
+  /** The lease on IDLE, and in which life of the bridge it was given; forgotten with either side. */
+  #watch: { until: number; life: string | null } | null = null
   #restarted = true
 
   /** From the clock, with the inbox as D1 has it. Answers at once; the work goes on. */
@@ -120,7 +122,7 @@ export class Mailbox extends DurableObject<Env> {
       ...this.#records.syncState(),
       ...this.#records.counts(),
       busy: this.#running.size > 0,
-      watchedUntil: this.#records.watchedUntil(),
+      watchedUntil: this.#watch?.until ?? 0,
     }
   }
 
@@ -160,6 +162,8 @@ export class Mailbox extends DurableObject<Env> {
     const now = Date.now()
     for (const row of this.#records.outboxIn('sending', 'leaving'))
       this.#records.saveOutbox(row.id, afterRestart(row, now))
+    // Nobody tells us of news until the watch is asked for again.
+    if (this.#records.config()?.settings.watch) this.#again = true
   }
 
   async #sync(): Promise<void> {
@@ -169,12 +173,13 @@ export class Mailbox extends DurableObject<Env> {
     let failed: Problem | null = null
     try {
       const account = await this.#imapAccount(config)
-      await this.#watch(config, account)
+      const client = imap(this.env)
+      await this.#keepWatch(client, config, account)
       for (const path of config.settings.folders)
         await syncFolder(path, {
           siteId: config.siteId,
           inboxId: config.inboxId,
-          imap: imap(this.env),
+          imap: client,
           account,
           records: this.#records,
           bucket: this.env.MAIL,
@@ -186,6 +191,10 @@ export class Mailbox extends DurableObject<Env> {
           },
           now: () => Date.now(),
         })
+      if (this.#watch && this.#watch.life !== client.life()) {
+        this.#watch = null
+        this.#again = true
+      }
     } catch (error) {
       failed = asProblem(error)
       if (!(error instanceof ImapFailure)) console.error(JSON.stringify({ event: 'sync_failed', inbox: config.inboxId, error: said(error) }))
@@ -204,14 +213,13 @@ export class Mailbox extends DurableObject<Env> {
   }
 
   /** Renews the lease on IDLE in its second half. That it fails is no failure of the sync: polling goes on. */
-  async #watch(config: MailboxConfig, account: ImapAccount): Promise<void> {
+  async #keepWatch(client: Imap, config: MailboxConfig, account: ImapAccount): Promise<void> {
     const now = Date.now()
-    if (!config.settings.watch || this.#records.watchedUntil() - now > WATCH_MS / 2) return
+    if (!config.settings.watch || (this.#watch?.until ?? 0) - now > WATCH_MS / 2) return
     const { PUBLIC_URL, KEK } = settings(this.env)
-    const mailbox = `${config.siteId}/${config.inboxId}`
     try {
-      const { until } = await imap(this.env).watch({
-        mailbox,
+      const { until } = await client.watch({
+        mailbox: `${config.siteId}/${config.inboxId}`,
         account,
         folder: config.settings.folders[0]!,
         until: now + WATCH_MS,
@@ -220,10 +228,10 @@ export class Mailbox extends DurableObject<Env> {
           token: await handOut(KEK, config.siteId, 'watch', config.inboxId),
         },
       })
-      this.#records.saveWatchedUntil(until)
+      this.#watch = { until, life: client.life() }
     } catch (error) {
-      this.#records.saveWatchedUntil(0)
-      console.error(JSON.stringify({ event: 'watch_failed', inbox: config.inboxId, code: asProblem(error).code}))
+      this.#watch = null
+      console.error(JSON.stringify({ event: 'watch_failed', inbox: config.inboxId, code: asProblem(error).code }))
     }
   }
 

@@ -7,7 +7,6 @@
  * Each step is safe to repeat. A mail that cannot be read is delivered too, marked, with its original one click away; a mail whose
  * delivery fails stays owed and does not hold up the others.
  */
-import type { RemotePart } from '../../bridge/wire.ts'
 import type { Arrival } from '../conversation/conversation.ts'
 import { answerAddress, normaliseAddress } from '../domain/address.ts'
 import type { AttachmentRef, Details } from '../domain/conversation.ts'
@@ -21,7 +20,7 @@ import { type Claim, type Claimed, claimMails, mailsNamed } from '../store/email
 import { derivedId } from '../store/ids.ts'
 import type { MailboxConfig } from '../store/inboxes.ts'
 import { attachmentKey, bodyKey, contentKey, rawKey, reducedKey } from './keys.ts'
-import type { MailRow } from './records.ts'
+import type { MailRow, Remote } from './records.ts'
 
 export interface ReceiveTools {
   env: Env
@@ -72,7 +71,9 @@ async function read(row: MailRow, tools: ReceiveTools): Promise<Reading> {
   // Nothing in R2, or a server that lists a mail and hands out nothing.
   if (!raw?.length) email.flags.push('unreadable')
   if (row.extent === 'reduced') email.flags.push('too_large')
-  for (const part of row.parts ? (JSON.parse(row.parts) as RemotePart[]) : [])
+  const remote = row.remote === null ? null : (JSON.parse(row.remote) as Remote)
+  if (remote?.textCut) email.flags.push('text_cut')
+  for (const part of remote?.parts ?? [])
     email.attachments.push({
       filename: safeName(part.filename ?? '', part.contentType),
       contentType: part.contentType,

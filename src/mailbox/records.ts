@@ -2,6 +2,7 @@
  * The Mailbox object's own SQLite: cursors, one row per mail on the server that we have, the outbox, and what left lately. Nothing else
  * decides where a cursor stands. Tables are made with the first configuration, so a mailbox nobody connected writes nothing.
  */
+import type { RemotePart } from '../../bridge/wire.ts'
 import type { Caps, Owed, Phase } from '../domain/outbox.ts'
 import type { Problem } from '../domain/problem.ts'
 import { NEVER_SYNCED, type SyncState } from '../domain/sync.ts'
@@ -17,7 +18,7 @@ const SCHEMA = `
   CREATE TABLE mails (
     id TEXT PRIMARY KEY, folder_id INTEGER NOT NULL, uid_validity INTEGER NOT NULL, uid INTEGER NOT NULL, size INTEGER NOT NULL,
     internal_date INTEGER NOT NULL, fetched_at INTEGER NOT NULL, sha TEXT NOT NULL, header_key TEXT NOT NULL,
-    extent TEXT NOT NULL, parts TEXT, old_before INTEGER, status TEXT NOT NULL, attempts INTEGER NOT NULL, due_at INTEGER,
+    extent TEXT NOT NULL, remote TEXT, old_before INTEGER, status TEXT NOT NULL, attempts INTEGER NOT NULL, due_at INTEGER,
     message_id TEXT, conversation_id TEXT, problem TEXT
   ) WITHOUT ROWID;
   CREATE INDEX mails_owed ON mails (due_at) WHERE due_at IS NOT NULL;
@@ -46,6 +47,12 @@ export interface Folder {
 /** `whole`: raw mail in R2. `large`: that, and a reduced mail for reading. `reduced`: only the reduced mail, the rest on demand. */
 export type Extent = 'whole' | 'large' | 'reduced'
 
+/** What a large mail left on the server. */
+export interface Remote {
+  parts: RemotePart[]
+  textCut: boolean
+}
+
 export interface MailRow {
   id: string
   folderId: number
@@ -57,8 +64,8 @@ export interface MailRow {
   sha: string
   headerKey: string
   extent: Extent
-  /** JSON of RemotePart[], where attachments are still on the server. */
-  parts: string | null
+  /** JSON of Remote, where something of the mail is still on the server only. */
+  remote: string | null
   /** Found by a rescan: only what is later than this may be answered. */
   oldBefore: number | null
 }
@@ -99,14 +106,6 @@ export class Records {
 
   saveSyncState(state: SyncState): void {
     this.#setMeta('sync', state)
-  }
-
-  watchedUntil(): number {
-    return this.#meta<number>('watched_until') ?? 0
-  }
-
-  saveWatchedUntil(until: number): void {
-    this.#setMeta('watched_until', until)
   }
 
   folder(path: string): Folder | null {
@@ -151,7 +150,7 @@ export class Records {
   storeMails(folder: Folder, rows: readonly MailRow[], nextUid: number): void {
     for (const row of rows)
       this.#sql.exec(
-        `INSERT INTO mails (id, folder_id, uid_validity, uid, size, internal_date, fetched_at, sha, header_key, extent, parts,
+        `INSERT INTO mails (id, folder_id, uid_validity, uid, size, internal_date, fetched_at, sha, header_key, extent, remote,
            old_before, status, attempts, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'stored', 0, ?)
          ON CONFLICT (id) DO NOTHING`,
         row.id,
@@ -164,7 +163,7 @@ export class Records {
         row.sha,
         row.headerKey,
         row.extent,
-        row.parts,
+        row.remote,
         row.oldBefore,
         row.fetchedAt,
       )
@@ -388,7 +387,7 @@ function mailOf(row: Row): MailRow {
     sha: row.sha as string,
     headerKey: row.header_key as string,
     extent: row.extent as Extent,
-    parts: row.parts as string | null,
+    remote: row.remote as string | null,
     oldBefore: row.old_before as number | null,
   }
 }

@@ -3,15 +3,14 @@
  * The cursor never passes a gap: a group of mails is stored in parallel, and only when all of it is stored does the cursor move behind
  * it. Whatever fails on the way leaves the cursor where it was, and the next sync fetches the same mails over the same keys.
  */
-import type { Frame, RemotePart } from '../../bridge/wire.ts'
+import type { Frame, ImapAccount } from '../../bridge/wire.ts'
 import { type Problem, problem } from '../domain/problem.ts'
 import { headerText, PARSED_WHOLE_BYTES } from '../mail/email.ts'
 import { type ArrivedFrame, readFrames } from '../mail/frames.ts'
 import { type Imap, ImapFailure, problemOf } from '../mail/imap.ts'
 import { hex, sha256Hex } from '../store/ids.ts'
 import { headerKey, mailIdAt, rawKey, reducedKey } from './keys.ts'
-import type { Folder, MailRow, Records } from './records.ts'
-import type { ImapAccount } from '../../bridge/wire.ts'
+import type { Folder, MailRow, Records, Remote } from './records.ts'
 
 export interface SyncTools {
   siteId: string
@@ -153,7 +152,7 @@ class Group {
   readonly #moves: boolean
   #storing: Promise<MailRow>[] = []
   #bytes = 0
-  #reduced: { uid: number; parts: RemotePart[] } | null = null
+  #reduced: ({ uid: number } & Remote) | null = null
 
   constructor(folder: Folder, tools: SyncTools, moves: boolean) {
     this.#folder = folder
@@ -167,7 +166,7 @@ class Group {
     if (frame.kind === 'reduced') {
       const bytes = await item.body()
       await bucket.put(reducedKey(siteId, inboxId, id), bytes)
-      this.#reduced = { uid: frame.uid, parts: frame.attachments }
+      this.#reduced = { uid: frame.uid, parts: frame.attachments, textCut: frame.textCut }
       if (!frame.whole) this.#storing.push(this.#row(frame, await sha256Hex(bytes), bytes, 'reduced'))
     } else if (frame.length <= PARSED_WHOLE_BYTES) {
       const bytes = await item.body()
@@ -206,7 +205,7 @@ class Group {
   }
 
   async #row(frame: MailHead, sha: string, head: Uint8Array, extent: MailRow['extent']): Promise<MailRow> {
-    const parts = this.#reduced?.uid === frame.uid ? this.#reduced.parts : []
+    const remote = this.#reduced?.uid === frame.uid ? this.#reduced : null
     return {
       id: mailIdAt(this.#folder.id, this.#folder.uidValidity, frame.uid),
       folderId: this.#folder.id,
@@ -218,7 +217,7 @@ class Group {
       sha,
       headerKey: await headerKey(headerText(head), frame.size),
       extent,
-      parts: parts.length > 0 ? JSON.stringify(parts) : null,
+      remote: remote && JSON.stringify({ parts: remote.parts, textCut: remote.textCut } satisfies Remote),
       oldBefore: this.#folder.rescan?.goodAt ?? null,
     }
   }

@@ -3,7 +3,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { Mailbox } from '../../src/mailbox/mailbox.ts'
-import { assistant, inbox, site, testMail } from './cast.ts'
+import { assistant, inbox, site } from './cast.ts'
 import { arrives, control, conversationsOf, inboxOf, mail, mailbox, read, sync, until } from './mail.ts'
 
 async function connected(about: Parameters<typeof inbox>[1] = {}) {
@@ -26,10 +26,9 @@ const answers = (address: string, many = 1) =>
 
 describe('a mail is answered', () => {
   it('OU1 the answer reaches the sender: one Re:, threading headers, Auto-Submitted, text and HTML, the source', async () => {
-    const { address } = await connected()
+    const { config, address } = await connected()
     const alice = customer()
     await arrives(address, [mail({ from: `Alice <${alice}>`, to: address, subject: 'RE: AW: Refund', messageId: '<q1@customer.test>', headers: ['References: <q0@customer.test>'] })])
-    const { config } = await findConfig(address)
     await sync(config)
     const [answer] = await answers(alice)
     expect(answer!.subject).toBe('Re: Refund')
@@ -62,8 +61,8 @@ describe('a mail is answered', () => {
     await sync(config)
     const [answer] = await answers(bob)
     expect(answer!.text).toContain('talk to a person')
-    const [{ messages }] = (await conversationsOf(headers)) as [{ messages: { citations: unknown[] }[] }]
-    expect(messages[1]!.citations).toEqual([])
+    const [one] = await conversationsOf(headers)
+    expect(one!.messages[1]!.citations).toEqual([])
   })
 
   it('a customer’s answer to our answer joins the conversation and is answered in it', async () => {
@@ -90,8 +89,8 @@ describe('a mail is answered', () => {
     await sync(one.config)
     await answers(other.address)
     await sync(other.config)
-    const [{ messages }] = (await conversationsOf(other.headers)) as [{ messages: { verdict: { class: string }; reply: { do: string } }[] }]
-    expect(messages[0]).toMatchObject({ verdict: { class: 'automatic' }, reply: { do: 'silent' } })
+    const [conversation] = await conversationsOf(other.headers)
+    expect(conversation!.messages[0]).toMatchObject({ verdict: { class: 'automatic' }, reply: { do: 'silent' } })
     await sync(one.config)
     expect(await inboxOf(one.address)).toHaveLength(1)
   })
@@ -421,10 +420,3 @@ describe('mail out', () => {
     expect(messages[1]!.delivery).toMatchObject({ status: 'withdrawn' })
   }, 60_000)
 })
-
-async function findConfig(address: string) {
-  const { db } = await import('../../src/store/db.ts')
-  const { inboxesToSync } = await import('../../src/store/inboxes.ts')
-  const config = (await inboxesToSync(db(env.DB))).find(one => one.address === address)!
-  return { config, mail: testMail }
-}
