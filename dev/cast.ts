@@ -31,7 +31,10 @@ export interface LocalDatabases {
 }
 
 /** Opens the local databases of a state directory while no Worker runs on them. */
-export async function withDatabases<T>(stateDir: string, work: (env: LocalDatabases) => Promise<T>): Promise<T> {
+export async function withDatabases<T>(
+  stateDir: string,
+  work: (env: LocalDatabases) => Promise<T>,
+): Promise<T> {
   const proxy = await getPlatformProxy<LocalDatabases>({
     configPath: `${ROOT}/dev/databases.toml`,
     persist: { path: `${stateDir}/v3` },
@@ -45,7 +48,11 @@ export async function withDatabases<T>(stateDir: string, work: (env: LocalDataba
 }
 
 /** Makes the cast, or on a later start brings the inbox's servers up to date and leaves everything else as it is. */
-export async function castInto(env: LocalDatabases, options: CastOptions, known: Cast | null): Promise<Cast & { apiKey: string | null }> {
+export async function castInto(
+  env: LocalDatabases,
+  options: CastOptions,
+  known: Cast | null,
+): Promise<Cast & { apiKey: string | null }> {
   const d1 = db(env.DB)
   const at = Date.now()
   const settings = JSON.stringify(EmailSettings.parse(options.settings))
@@ -59,7 +66,9 @@ export async function castInto(env: LocalDatabases, options: CastOptions, known:
   const siteId = await createSite(d1, options.kek, 'Demo shop', at)
   const site = await d1.select().from(sites).where(eq(sites.id, siteId)).get()
   const assistantId = newId(at)
-  await d1.insert(assistants).values({ id: assistantId, siteId, name: 'Ada', kind: 'knowledge', settings: '{"v":1}', createdAt: at })
+  await d1
+    .insert(assistants)
+    .values({ id: assistantId, siteId, name: 'Ada', kind: 'knowledge', settings: '{"v":1}', createdAt: at })
   for (const article of demoArticles)
     await saveArticle(d1, env.SEARCH, {
       id: await derivedId(at, siteId, article.key, article.language),
@@ -74,7 +83,12 @@ export async function castInto(env: LocalDatabases, options: CastOptions, known:
     })
   const inboxId = newId(at)
   const sealed = (column: string) =>
-    seal(options.kek, site!.dataKey, { site: siteId, table: 'inboxes', column, row: inboxId }, options.inbox.password)
+    seal(
+      options.kek,
+      site!.dataKey,
+      { site: siteId, table: 'inboxes', column, row: inboxId },
+      options.inbox.password,
+    )
   await d1.insert(inboxes).values({
     id: inboxId,
     siteId,

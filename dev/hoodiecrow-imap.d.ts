@@ -12,7 +12,12 @@ declare module 'hoodiecrow-imap' {
     server: ImapServer
     _notificationCallback: (...args: unknown[]) => void
   }
-  export type Handler = (connection: Connection, parsed: { attributes?: { value: string }[] }, data: string, callback: () => void) => void
+  export type Handler = (
+    connection: Connection,
+    parsed: { attributes?: { value: string }[] },
+    data: string,
+    callback: () => void,
+  ) => void
 
   export interface ImapServer extends EventEmitter {
     listen(port: number, host: string, callback: () => void): void
@@ -32,6 +37,7 @@ declare module 'hoodiecrow-imap' {
 
 declare module 'hoodiecrow-imap/lib/commands/login.js' {
   import type { Handler } from 'hoodiecrow-imap'
+
   const login: Handler
   export default login
 }

@@ -29,9 +29,14 @@ export async function startMailHost(options: {
   smtpPort: number
 }): Promise<DemoMailHost> {
   const users = Object.fromEntries(options.mailboxes.map(one => [one.address, { password: one.password }]))
-  const boxes = new Map(options.mailboxes.map(one => [one.address, openMailbox(join(options.dir, one.address), users)]))
+  const boxes = new Map(
+    options.mailboxes.map(one => [one.address, openMailbox(join(options.dir, one.address), users)]),
+  )
 
-  const imap = hoodiecrow({ plugins: ['ID', 'UIDPLUS', 'IDLE', 'UNSELECT', 'LITERALPLUS', 'SPECIAL-USE', 'ENABLE', 'MOVE'], users })
+  const imap = hoodiecrow({
+    plugins: ['ID', 'UIDPLUS', 'IDLE', 'UNSELECT', 'LITERALPLUS', 'SPECIAL-USE', 'ENABLE', 'MOVE'],
+    users,
+  })
   imap.setCommandHandler('LOGIN', (connection, parsed, data, callback) => {
     login(connection, parsed, data, callback)
     const box = boxes.get(parsed.attributes?.[0]?.value ?? '')
@@ -114,7 +119,10 @@ function openMailbox(dir: string, users: Record<string, { password: string }>) {
     users,
     storage: {
       INBOX: { messages: kept, uidnext: (kept.at(-1)?.uid ?? 0) + 1, uidvalidity: 1_700_000_000 },
-      '': { separator: '/', folders: { Drafts: { 'special-use': '\\Drafts' }, Sent: { 'special-use': '\\Sent' } } },
+      '': {
+        separator: '/',
+        folders: { Drafts: { 'special-use': '\\Drafts' }, Sent: { 'special-use': '\\Sent' } },
+      },
     },
   })
   return {

@@ -29,10 +29,22 @@ export async function freePort(wanted = 0): Promise<number> {
   })
 }
 
-export async function startBridge(options: { token: string; log: string; env?: NodeJS.ProcessEnv; bundled?: boolean }): Promise<Running> {
+export async function startBridge(options: {
+  token: string
+  log: string
+  env?: NodeJS.ProcessEnv
+  bundled?: boolean
+}): Promise<Running> {
   const script = options.bundled ? 'bridge/dist/bridge.mjs' : 'bridge/server.ts'
   const child = spawn(join(BIN, 'node'), ['--disable-warning=ExperimentalWarning', join(ROOT, script)], {
-    env: { ...process.env, PORT: '0', HOST: '127.0.0.1', BRIDGE_TOKEN: options.token, DEV: '1', ...options.env },
+    env: {
+      ...process.env,
+      PORT: '0',
+      HOST: '127.0.0.1',
+      BRIDGE_TOKEN: options.token,
+      DEV: '1',
+      ...options.env,
+    },
     stdio: ['ignore', 'pipe', openSync(options.log, 'a')],
     detached: true,
   })
@@ -67,7 +79,13 @@ export interface WorkerOptions {
 export async function startWorker(options: WorkerOptions): Promise<Running> {
   mkdirSync(options.stateDir, { recursive: true })
   const envFile = join(options.stateDir, 'worker.env')
-  writeFileSync(envFile, Object.entries(options.vars).map(([name, value]) => `${name}=${value}`).join('\n'), { mode: 0o600 })
+  writeFileSync(
+    envFile,
+    Object.entries(options.vars)
+      .map(([name, value]) => `${name}=${value}`)
+      .join('\n'),
+    { mode: 0o600 },
+  )
   const out = openSync(options.log, 'a')
   const child = spawn(
     join(BIN, 'wrangler'),
@@ -75,7 +93,15 @@ export async function startWorker(options: WorkerOptions): Promise<Running> {
       'dev',
       ...(options.config ? ['--config', options.config] : []),
       ...['--ip', '127.0.0.1', '--port', String(options.port), '--inspector-port', String(await freePort())],
-      ...['--persist-to', options.stateDir, '--env-file', envFile, '--show-interactive-dev-session=false', '--log-level', 'warn'],
+      ...[
+        '--persist-to',
+        options.stateDir,
+        '--env-file',
+        envFile,
+        '--show-interactive-dev-session=false',
+        '--log-level',
+        'warn',
+      ],
     ],
     { cwd: ROOT, env: wranglerEnv(), stdio: ['ignore', out, out], detached: true },
   )
@@ -124,7 +150,14 @@ export async function wrangler(args: string[], env: NodeJS.ProcessEnv = {}): Pro
 }
 
 function wranglerEnv(): NodeJS.ProcessEnv {
-  return { ...process.env, PATH: `${BIN}:${process.env.PATH}`, WRANGLER_SEND_METRICS: 'false', CI: 'true', FORCE_COLOR: '0', CLOUDFLARE_CF_FETCH_ENABLED: 'false' }
+  return {
+    ...process.env,
+    PATH: `${BIN}:${process.env.PATH}`,
+    WRANGLER_SEND_METRICS: 'false',
+    CI: 'true',
+    FORCE_COLOR: '0',
+    CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  }
 }
 
 function running(child: ChildProcess, url: string): Running {

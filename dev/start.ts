@@ -68,7 +68,12 @@ const server = (mailPort: number) => ({ host: '127.0.0.1', port: mailPort, tls: 
 const cast = await withDatabases(stateDir, env =>
   castInto(
     env,
-    { stateDir, kek, inbox, settings: { imap: server(mail.imapPort), smtp: server(mail.smtpPort), watch: true } },
+    {
+      stateDir,
+      kek,
+      inbox,
+      settings: { imap: server(mail.imapPort), smtp: server(mail.smtpPort), watch: true },
+    },
     kept?.cast ?? null,
   ),
 )
@@ -99,7 +104,10 @@ endTogether(worker, 'the Worker')
 endTogether(bridge, 'the bridge')
 
 // wrangler never fires the cron trigger by itself.
-const clock = setInterval(() => void fireCron(url).catch(error => !stopping && console.error(`clock: ${error.message}`)), TICK_MS)
+const clock = setInterval(
+  () => void fireCron(url).catch(error => !stopping && console.error(`clock: ${error.message}`)),
+  TICK_MS,
+)
 stops.push(async () => clearInterval(clock))
 await fireCron(url)
 await connected()
@@ -138,7 +146,9 @@ Ctrl-C stops it.`)
 /** The inbox has been synced once, so the first mail sent is a new one: what lies there at the first sync is never answered. */
 async function connected(): Promise<void> {
   for (const end = Date.now() + 30_000; Date.now() < end; ) {
-    const answer = await fetch(`${url}/api/v1/inboxes/${cast.inboxId}/`, { headers: { authorization: `Api-Key ${apiKey}` } })
+    const answer = await fetch(`${url}/api/v1/inboxes/${cast.inboxId}/`, {
+      headers: { authorization: `Api-Key ${apiKey}` },
+    })
     const { state, reason } = (await answer.json()) as { state?: string; reason?: string | null }
     if (state === 'connected') return
     if (state === 'auth_required') throw new Error(`the demo inbox does not connect: ${reason}`)
@@ -163,7 +173,8 @@ function secret(): string {
 async function wantedPort(name: string, otherwise: number, anyWillDo = false): Promise<number> {
   const asked = process.env[name]
   const number = Number(asked ?? otherwise)
-  if (!Number.isInteger(number) || number < 0 || number > 65535) throw new Error(`${name} is not a port: ${asked}`)
+  if (!Number.isInteger(number) || number < 0 || number > 65535)
+    throw new Error(`${name} is not a port: ${asked}`)
   try {
     return await freePort(number)
   } catch {

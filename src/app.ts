@@ -39,7 +39,11 @@ base.openAPIRegistry.registerComponent('securitySchemes', 'ApiKey', {
 })
 base.doc31('/openapi.json', {
   openapi: '3.1.0',
-  info: { title: 'Edgedesk', version, description: 'Answers a team’s e-mail and web chat, and brings in a person when one is wanted.' },
+  info: {
+    title: 'Edgedesk',
+    version,
+    description: 'Answers a team’s e-mail and web chat, and brings in a person when one is wanted.',
+  },
   security: [{ ApiKey: [] }],
 })
 

@@ -25,15 +25,25 @@ export async function tick(cron: string, at: number, env: Env): Promise<void> {
     }),
   )
   const failed = outcomes.filter(outcome => outcome.status === 'rejected')
-  if (failed.length > 0) throw new AggregateError(failed.map(outcome => outcome.reason), 'a job of the clock failed')
+  if (failed.length > 0)
+    throw new AggregateError(
+      failed.map(outcome => outcome.reason),
+      'a job of the clock failed',
+    )
 }
 
 /** Knocks at every connected mailbox; each knows for itself whether it is due. */
 async function syncInboxes(env: Env): Promise<void> {
   const configs = await inboxesToSync(db(env.DB))
-  const knocks = configs.map(config => env.MAILBOX.getByName(`${config.siteId}/${config.inboxId}`).tick(config))
+  const knocks = configs.map(config =>
+    env.MAILBOX.getByName(`${config.siteId}/${config.inboxId}`).tick(config),
+  )
   const refused = (await Promise.allSettled(knocks)).filter(knock => knock.status === 'rejected')
-  if (refused.length > 0) throw new AggregateError(refused.map(knock => knock.reason), 'a mailbox did not answer')
+  if (refused.length > 0)
+    throw new AggregateError(
+      refused.map(knock => knock.reason),
+      'a mailbox did not answer',
+    )
 }
 
 const GRACE_MS = 60_000
@@ -42,5 +52,7 @@ const WOKEN = 200
 /** The watchdog behind the alarms: conversations that owe something since more than a minute are woken. */
 async function wakeConversations(env: Env, at: number): Promise<void> {
   const overdue = await conversationsOverdue(db(env.DB), at - GRACE_MS, WOKEN)
-  await Promise.allSettled(overdue.map(({ siteId, id }) => env.CONVERSATION.getByName(`${siteId}/${id}`).wake()))
+  await Promise.allSettled(
+    overdue.map(({ siteId, id }) => env.CONVERSATION.getByName(`${siteId}/${id}`).wake()),
+  )
 }

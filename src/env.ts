@@ -34,7 +34,8 @@ export function settings(env: Env): Settings {
         `environment: ${result.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`).join('; ')}`,
       )
     known = result.data
-    if (known.BRIDGE_URL && !known.DEV) throw new Error('environment: BRIDGE_URL is for development; set DEV=1')
+    if (known.BRIDGE_URL && !known.DEV)
+      throw new Error('environment: BRIDGE_URL is for development; set DEV=1')
     parsed.set(env, known)
   }
   return known

@@ -8,13 +8,15 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { ROOT, startBridge, wrangler } from '../dev/processes.ts'
-import { installMailServers } from './servers/install.ts'
 import { startControl } from './servers/control.ts'
+import { installMailServers } from './servers/install.ts'
 import { startMailServers } from './servers/mail-servers.ts'
 
 installMailServers()
 if (!existsSync(join(ROOT, 'worker-configuration.d.ts'))) await wrangler(['types'])
-const built = spawnSync(join(ROOT, 'node_modules/.bin/node'), [join(ROOT, 'bridge/build.ts')], { stdio: 'inherit' })
+const built = spawnSync(join(ROOT, 'node_modules/.bin/node'), [join(ROOT, 'bridge/build.ts')], {
+  stdio: 'inherit',
+})
 if (built.status !== 0) process.exit(1)
 
 const dir = mkdtempSync(join(tmpdir(), 'edgedesk-test-'))
@@ -33,7 +35,14 @@ const vitest = spawn(join(ROOT, 'node_modules/.bin/vitest'), ['run', ...process.
     ...(corpora ? { CORPORA: corpora } : {}),
     TEST_BRIDGE_URL: bridge.url,
     TEST_BRIDGE_TOKEN: token,
-    TEST_MAIL: JSON.stringify({ control: control.url, host: servers.host, password: servers.password, imap: servers.imap, smtp: servers.smtp, ca: servers.ca }),
+    TEST_MAIL: JSON.stringify({
+      control: control.url,
+      host: servers.host,
+      password: servers.password,
+      imap: servers.imap,
+      smtp: servers.smtp,
+      ca: servers.ca,
+    }),
   },
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => vitest.kill(signal))

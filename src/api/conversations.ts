@@ -1,15 +1,17 @@
 /** Conversations, as seed 003 shows them, with what a team needs to see beside it. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import { db } from '../store/db.ts'
-import { conversationById, conversationsByActivity, messagesById } from '../store/conversations.ts'
-import { inboxesById } from '../store/inboxes.ts'
 import { isUuid } from '../domain/ids.ts'
+import { conversationById, conversationsByActivity, messagesById } from '../store/conversations.ts'
+import { db } from '../store/db.ts'
+import { inboxesById } from '../store/inboxes.ts'
 import type { Access } from './access.ts'
 import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
 import { MessageSchema, messageJson } from './messages.ts'
 import { invalid, Refusal, refusals } from './problems.ts'
 
-const milliseconds = z.string().openapi({ description: 'Milliseconds since the epoch, as a string.', example: '1732495353000' })
+const milliseconds = z
+  .string()
+  .openapi({ description: 'Milliseconds since the epoch, as a string.', example: '1732495353000' })
 
 export const ConversationSchema = z
   .object({
@@ -21,11 +23,18 @@ export const ConversationSchema = z
       address: z.string().nullable(),
       createdAt: milliseconds,
     }),
-    inbox: z.object({ id: z.uuid(), name: z.string(), channelType: z.string().openapi({ example: 'email' }) }),
+    inbox: z.object({
+      id: z.uuid(),
+      name: z.string(),
+      channelType: z.string().openapi({ example: 'email' }),
+    }),
     title: z.string(),
     status: z.string().openapi({ example: 'open' }),
     owner: z.enum(['assistant', 'person']).openapi({ description: 'Who answers.' }),
-    linkedTo: z.uuid().nullable().openapi({ description: 'A conversation its first mail cited without taking part in it.' }),
+    linkedTo: z
+      .uuid()
+      .nullable()
+      .openapi({ description: 'A conversation its first mail cited without taking part in it.' }),
     lastMessage: MessageSchema.nullable(),
     lastMessageCreatedAt: milliseconds,
     unreadMessagesCount: z.int(),
@@ -50,7 +59,10 @@ const list = createRoute({
     }),
   },
   responses: {
-    200: { description: 'A page', content: { 'application/json': { schema: listOf('Conversations', ConversationSchema) } } },
+    200: {
+      description: 'A page',
+      content: { 'application/json': { schema: listOf('Conversations', ConversationSchema) } },
+    },
     ...refusals('invalid_field', 'unauthorized'),
   },
 })
@@ -102,7 +114,11 @@ async function conversationsJson(env: Env, siteId: string, rows: Row[]) {
   const d1 = db(env.DB)
   const [inboxes, lastMessages] = await Promise.all([
     inboxesById(d1, siteId, [...new Set(rows.map(row => row.conversation.inboxId))]),
-    messagesById(d1, siteId, rows.flatMap(row => row.conversation.lastMessageId ?? [])),
+    messagesById(
+      d1,
+      siteId,
+      rows.flatMap(row => row.conversation.lastMessageId ?? []),
+    ),
   ])
   return rows.map(({ conversation, contact }) => {
     const inbox = inboxes.find(one => one.id === conversation.inboxId)
@@ -129,7 +145,8 @@ async function conversationsJson(env: Env, siteId: string, rows: Row[]) {
       lastMessageCreatedAt: String(conversation.lastMessageAt),
       unreadMessagesCount: conversation.unreadCount,
       autoReplyEnabled: conversation.autoReplyEnabled,
-      isAutoReplyNow: conversation.autoReplyEnabled && conversation.owner === 'assistant' && inbox?.state !== 'paused',
+      isAutoReplyNow:
+        conversation.autoReplyEnabled && conversation.owner === 'assistant' && inbox?.state !== 'paused',
       lastReadAt: conversation.lastReadAt === null ? null : String(conversation.lastReadAt),
       createdAt: String(conversation.createdAt),
     }

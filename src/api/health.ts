@@ -17,7 +17,9 @@ const show = createRoute({
         'application/json': {
           schema: z
             .object({
-              ok: z.boolean().openapi({ description: 'False where the clock has not ticked for five minutes.' }),
+              ok: z
+                .boolean()
+                .openapi({ description: 'False where the clock has not ticked for five minutes.' }),
               version: z.string(),
               dev: z.boolean(),
               clock: z.object({ lastTick: z.string().nullable(), jobs: z.record(z.string(), z.string()) }),

@@ -14,7 +14,8 @@ export const hooks = new Hono<{ Bindings: Env }>()
     if (!news.success) throw new Refusal('invalid_field', 'Say which mailbox: {siteId}/{inboxId}.', 'mailbox')
     const [siteId, inboxId] = news.data.mailbox.split('/') as [string, string]
     const token = /^Bearer\s+(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1] ?? ''
-    if (!(await comesBack(settings(c.env).KEK, siteId, 'watch', inboxId, token))) throw new Refusal('unauthorized')
+    if (!(await comesBack(settings(c.env).KEK, siteId, 'watch', inboxId, token)))
+      throw new Refusal('unauthorized')
     await c.env.MAILBOX.getByName(news.data.mailbox).news()
     return c.json({ ok: true })
   })

@@ -10,13 +10,20 @@ export const limit = z.coerce
   .default(50)
   .openapi({ description: 'How many items, at most 100.', example: 50 })
 
-export const cursor = z.string().max(500).optional().openapi({ description: 'The `next` of the page before.' })
+export const cursor = z
+  .string()
+  .max(500)
+  .optional()
+  .openapi({ description: 'The `next` of the page before.' })
 
 export function listOf<T extends z.ZodType>(name: string, item: T) {
   return z
     .object({
       items: z.array(item),
-      next: z.string().nullable().openapi({ description: 'Pass it as `cursor` for the next page; null on the last.' }),
+      next: z
+        .string()
+        .nullable()
+        .openapi({ description: 'Pass it as `cursor` for the next page; null on the last.' }),
     })
     .openapi(name)
 }

@@ -26,14 +26,20 @@ export const MessageSchema = z
     id: z.uuid(),
     conversation: z.uuid(),
     sender: z.object({
-      id: z.number().openapi({ description: 'The sender’s UUID as an integer of up to 39 digits; `uuid` is the same, lossless.' }),
+      id: z
+        .number()
+        .openapi({
+          description: 'The sender’s UUID as an integer of up to 39 digits; `uuid` is the same, lossless.',
+        }),
       uuid: z.uuid(),
       kind: z.enum(['contact', 'assistant', 'person']),
       name: z.string(),
       avatar: z.string().nullable(),
     }),
     type: z.enum(['incoming', 'outgoing']),
-    content: z.string().openapi({ description: 'What the writer newly said; the full text is at the message itself.' }),
+    content: z
+      .string()
+      .openapi({ description: 'What the writer newly said; the full text is at the message itself.' }),
     contentIsCut: z.boolean(),
     subject: z.string().nullable(),
     feedback: z.null(),
@@ -42,7 +48,13 @@ export const MessageSchema = z
     citations: z.array(z.object({ id: z.string(), title: z.string(), url: z.string().nullable() })),
     citationNodes: z.array(z.unknown()),
     verdict: z
-      .object({ class: z.string(), reasons: z.array(z.string()), mayFlow: z.boolean(), mayDraft: z.boolean(), maySend: z.boolean() })
+      .object({
+        class: z.string(),
+        reasons: z.array(z.string()),
+        mayFlow: z.boolean(),
+        mayDraft: z.boolean(),
+        maySend: z.boolean(),
+      })
       .nullable()
       .openapi({ description: 'What kind of mail this is, and why.' }),
     reply: z
@@ -50,10 +62,19 @@ export const MessageSchema = z
       .nullable()
       .openapi({ description: 'What was decided about answering it, and why.' }),
     delivery: z
-      .object({ status: z.string().openapi({ example: 'sent' }), problem: z.object({ code: z.string(), message: z.string() }).nullable(), at: z.string() })
+      .object({
+        status: z.string().openapi({ example: 'sent' }),
+        problem: z.object({ code: z.string(), message: z.string() }).nullable(),
+        at: z.string(),
+      })
       .nullable()
-      .openapi({ description: 'Of an outgoing message: draft, queued, leaving, sent, retry, failed, uncertain, withdrawn or held.' }),
-    flags: z.array(z.string()).openapi({ description: 'What was odd about the mail, e.g. unreadable, too_large.' }),
+      .openapi({
+        description:
+          'Of an outgoing message: draft, queued, leaving, sent, retry, failed, uncertain, withdrawn or held.',
+      }),
+    flags: z
+      .array(z.string())
+      .openapi({ description: 'What was odd about the mail, e.g. unreadable, too_large.' }),
     original: z.string().nullable().openapi({ description: 'Where the raw mail is downloaded from.' }),
   })
   .openapi('Message')
@@ -68,7 +89,10 @@ const list = createRoute({
   summary: 'The messages of a conversation, the oldest first',
   request: { query: z.strictObject({ conversation: z.uuid(), limit, cursor }) },
   responses: {
-    200: { description: 'A page', content: { 'application/json': { schema: listOf('Messages', MessageSchema) } } },
+    200: {
+      description: 'A page',
+      content: { 'application/json': { schema: listOf('Messages', MessageSchema) } },
+    },
     ...refusals('missing_field', 'invalid_field', 'not_found', 'unauthorized'),
   },
 })
@@ -123,11 +147,15 @@ export const messages = new OpenAPIHono<Access>({
     const siteId = c.get('siteId')
     const after = readCursor(query.cursor, z.tuple([z.int()]))?.[0] ?? -1
     const rows = await messagesOf(d1, siteId, query.conversation, after, query.limit + 1)
-    if (rows.length === 0 && !(await conversationById(d1, siteId, query.conversation))) throw new Refusal('not_found')
+    if (rows.length === 0 && !(await conversationById(d1, siteId, query.conversation)))
+      throw new Refusal('not_found')
     const page = rows.slice(0, query.limit)
     const last = page.at(-1)
     return c.json(
-      { items: page.map(messageJson), next: rows.length > query.limit && last ? writeCursor([last.position]) : null },
+      {
+        items: page.map(messageJson),
+        next: rows.length > query.limit && last ? writeCursor([last.position]) : null,
+      },
       200,
     )
   })
@@ -152,7 +180,9 @@ export const messages = new OpenAPIHono<Access>({
     if (!mail) throw new Refusal('not_found')
     const mailbox = c.env.MAILBOX.getByName(`${c.get('siteId')}/${mail.inboxId}`)
     const key =
-      row.direction === 'outgoing' ? outKey(c.get('siteId'), mail.inboxId, row.id) : keyOf(await mailbox.original(mail.mailId))
+      row.direction === 'outgoing'
+        ? outKey(c.get('siteId'), mail.inboxId, row.id)
+        : keyOf(await mailbox.original(mail.mailId))
     const object = await c.env.MAIL.get(key)
     if (!object) throw new Refusal('mail_missing')
     return download(object, 'message/rfc822', `${row.id}.eml`)
@@ -246,7 +276,10 @@ export function messageJson(row: Row): z.infer<typeof MessageSchema> {
     delivery: details.delivery
       ? {
           status: details.delivery.status,
-          problem: details.delivery.problem && { code: details.delivery.problem.code, message: details.delivery.problem.message },
+          problem: details.delivery.problem && {
+            code: details.delivery.problem.code,
+            message: details.delivery.problem.message,
+          },
           at: String(details.delivery.at),
         }
       : null,

@@ -46,7 +46,14 @@ export function answerProblem(c: Context, why: Problem): Response {
 export function onError(error: Error, c: Context): Response {
   if (error instanceof Refusal) return answerProblem(c, error.problem)
   if (error instanceof HTTPException && error.status === 400) return answerProblem(c, problem('bad_json'))
-  console.error(JSON.stringify({ event: 'request_failed', requestId: c.get('requestId'), path: c.req.routePath, error: `${error.name}: ${error.message.slice(0, 200)}` }))
+  console.error(
+    JSON.stringify({
+      event: 'request_failed',
+      requestId: c.get('requestId'),
+      path: c.req.routePath,
+      error: `${error.name}: ${error.message.slice(0, 200)}`,
+    }),
+  )
   return answerProblem(c, problem('internal'))
 }
 
@@ -54,7 +61,9 @@ export function onError(error: Error, c: Context): Response {
 export function invalid(error: z.core.$ZodError): Problem {
   const issue = error.issues[0]!
   const field = issue.path.join('.') || (issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined)
-  if (issue.code === 'unrecognized_keys') return problem('unknown_field', `"${issue.keys[0]}" is not a field of this request.`, issue.keys[0])
-  if (issue.code === 'invalid_type' && /received undefined/.test(issue.message)) return problem('missing_field', `"${field}" is required.`, field)
+  if (issue.code === 'unrecognized_keys')
+    return problem('unknown_field', `"${issue.keys[0]}" is not a field of this request.`, issue.keys[0])
+  if (issue.code === 'invalid_type' && /received undefined/.test(issue.message))
+    return problem('missing_field', `"${field}" is required.`, field)
   return problem('invalid_field', `"${field}": ${issue.message}.`, field)
 }

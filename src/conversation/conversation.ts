@@ -19,7 +19,10 @@ import { perform } from './perform.ts'
 
 /** What a Mailbox brings: enough to open the conversation where it is the first mail, and the mail as an event. */
 export interface Arrival {
-  opening: Pick<ConversationState, 'siteId' | 'id' | 'inboxId' | 'contact' | 'title' | 'linkedTo' | 'createdAt'>
+  opening: Pick<
+    ConversationState,
+    'siteId' | 'id' | 'inboxId' | 'contact' | 'title' | 'linkedTo' | 'createdAt'
+  >
   event: Omit<Extract<ConversationEvent, { type: 'mail_arrived' }>, 'type' | 'known'>
 }
 
@@ -137,7 +140,15 @@ export class Conversation extends DurableObject<Env> {
     } catch (error) {
       const wait = RETRY_MS[Math.min(owed.attempts, RETRY_MS.length) - 1]!
       this.#memory.retry(effect.id, Date.now() + wait)
-      console.error(JSON.stringify({ event: 'effect_failed', conversation: this.#memory.state()?.id, effect: effect.id, attempts: owed.attempts, error: said(error) }))
+      console.error(
+        JSON.stringify({
+          event: 'effect_failed',
+          conversation: this.#memory.state()?.id,
+          effect: effect.id,
+          attempts: owed.attempts,
+          error: said(error),
+        }),
+      )
     }
     this.#arm()
   }

@@ -27,7 +27,8 @@ export class Memory {
   }
 
   state(): ConversationState | null {
-    if (this.#state === undefined) this.#state = this.#exists() ? this.#meta<ConversationState>('state') : null
+    if (this.#state === undefined)
+      this.#state = this.#exists() ? this.#meta<ConversationState>('state') : null
     return this.#state
   }
 

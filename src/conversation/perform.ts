@@ -1,8 +1,8 @@
 /** What a conversation owes, one case per effect. What comes back is an event for the conversation, or nothing. */
 import { assistantKinds } from '../assistants/index.ts'
+import { domainOf } from '../domain/address.ts'
 import type { ConversationEvent, ConversationState, Effect, Message } from '../domain/conversation.ts'
 import { languageOf } from '../domain/language.ts'
-import { domainOf } from '../domain/address.ts'
 import { replySubject } from '../domain/thread.ts'
 import { assistantById } from '../store/assistants.ts'
 import { db } from '../store/db.ts'
@@ -39,25 +39,31 @@ async function askAssistant(
   if (effect.epoch !== now.epoch) return null
   const all = messages()
   const answered = all.findLastIndex(m => m.direction === 'outgoing' && m.delivery?.status !== 'withdrawn')
-  const unanswered = all.filter((m, i) => i > answered && m.direction === 'incoming' && m.details.reply?.do !== 'silent')
+  const unanswered = all.filter(
+    (m, i) => i > answered && m.direction === 'incoming' && m.details.reply?.do !== 'silent',
+  )
   const last = unanswered.at(-1)
-  const assistantId = last?.details.assistantId
-  if (!last || !assistantId) return null
-  const row = await assistantById(db(env.DB), now.siteId, assistantId)
+  if (!last) return null
+  const missing: ConversationEvent = { type: 'answer_missing', epoch: effect.epoch, message: last }
+  const { assistantId } = last.details
+  const row = assistantId && (await assistantById(db(env.DB), now.siteId, assistantId))
   const assistant = row && assistantKinds[row.kind]?.(row, env)
-  if (!assistant) return null
+  if (!row || !assistant) return missing
   const said = unanswered.map(m => m.content)
   const answer = await assistant.answer({
     subject: last.details.subject ?? '',
     said,
     history: all
       .slice(0, answered + 1)
-      .map(m => ({ from: m.direction === 'incoming' ? ('contact' as const) : ('us' as const), text: m.content })),
+      .map(m => ({
+        from: m.direction === 'incoming' ? ('contact' as const) : ('us' as const),
+        text: m.content,
+      })),
     contactName: now.contact.name,
     assistantName: row.name,
     language: languageOf([...said, last.details.subject ?? ''].join('\n')),
   })
-  if (answer.text.trim() === '') return null
+  if (answer.text.trim() === '') return missing
   const at = Date.now()
   const id = newId(at)
   const mail = last.details.mail

@@ -124,6 +124,8 @@ export type ConversationEvent =
       draft: boolean
       message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery' | 'direction'>
     }
+  /** The assistant has nothing to say to this message, the last one asked about. */
+  | { type: 'answer_missing'; epoch: number; message: Message }
   | { type: 'leaving_asked'; message: Message }
   | { type: 'fate_told'; message: Message; status: Phase; problem: Problem | null }
   | { type: 'person_took_over' }
@@ -150,6 +152,8 @@ export function step(before: ConversationState, event: ConversationEvent, at: nu
       return event.known ? copyArrived(before, event.known, event.message) : mailArrived(before, event, at)
     case 'answer_made':
       return answerMade(before, event, at)
+    case 'answer_missing':
+      return answerMissing(before, event)
     case 'leaving_asked':
       return leavingAsked(before, event.message, at)
     case 'fate_told':
@@ -262,6 +266,21 @@ function answerMade(
     },
     messages: [message],
     effects: draft ? [] : [{ kind: 'send', id: `send:${message.id}`, messageId: message.id }],
+  }
+}
+
+/** Said on the message, so that a person sees why nothing was answered (I7). */
+function answerMissing(
+  before: ConversationState,
+  event: Extract<ConversationEvent, { type: 'answer_missing' }>,
+): Turn {
+  if (event.epoch !== before.epoch) return unchanged(before)
+  const seq = before.seq + 1
+  const reply: ReplyDecision = { do: 'silent', why: 'assistant_silent' }
+  return {
+    state: { ...before, seq },
+    messages: [{ ...event.message, seq, details: { ...event.message.details, reply } }],
+    effects: [],
   }
 }
 

@@ -41,6 +41,7 @@ export const REPLY_REASONS = {
   old_mail: 'This mail is older than the last sync, so it is not answered by itself.',
   waited_long: 'This mail waited so long that the answer is kept as a draft.',
   nothing_said: 'There is nothing new in this mail to answer.',
+  assistant_silent: 'The assistant had nothing to say; a person should answer.',
 } as const
 
 export type ReplyReason = keyof typeof REPLY_REASONS

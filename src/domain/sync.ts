@@ -31,14 +31,26 @@ export const NEVER_SYNCED: SyncState = {
 }
 
 export function afterGoodSync(at: number, rules: SyncRules): SyncState {
-  return { state: 'connected', problem: null, failures: 0, lastGoodAt: at, lastTryAt: at, dueAt: at + rules.pollMs }
+  return {
+    state: 'connected',
+    problem: null,
+    failures: 0,
+    lastGoodAt: at,
+    lastTryAt: at,
+    dueAt: at + rules.pollMs,
+  }
 }
 
 /**
  * A refused password is told at once and tried rarely (A18: providers lock accounts that hammer); everything else backs off from
  * the poll interval, doubling. Nothing is lost by waiting: the cursor has not moved.
  */
-export function afterFailedSync(before: SyncState, problem: Problem, at: number, rules: SyncRules): SyncState {
+export function afterFailedSync(
+  before: SyncState,
+  problem: Problem,
+  at: number,
+  rules: SyncRules,
+): SyncState {
   const failures = before.failures + 1
   const credentials = problem.code === 'credentials'
   const first = credentials ? Math.max(rules.pollMs, 60_000) * 5 : Math.min(rules.pollMs, 30_000)

@@ -10,11 +10,11 @@ import {
   type FlagsRequest,
   type Folder,
   type FoldersRequest,
+  LIFE_HEADER,
   type PartRequest,
   type ScannedMail,
   type ScanRequest,
   type WatchRequest,
-  LIFE_HEADER,
 } from '../../bridge/wire.ts'
 import { PROBLEMS, type Problem, type ProblemCode, problem } from '../domain/problem.ts'
 import { settings } from '../env.ts'

@@ -8,10 +8,12 @@ export function mailIdAt(folderId: number, uidValidity: number, uid: number): st
 }
 
 export const rawKey = (site: string, inbox: string, mailId: string) => `raw/${site}/${inbox}/${mailId}`
-export const reducedKey = (site: string, inbox: string, mailId: string) => `reduced/${site}/${inbox}/${mailId}`
+export const reducedKey = (site: string, inbox: string, mailId: string) =>
+  `reduced/${site}/${inbox}/${mailId}`
 export const outKey = (site: string, inbox: string, messageId: string) => `out/${site}/${inbox}/${messageId}`
 export const bodyKey = (site: string, messageId: string) => `body/${site}/${messageId}`
-export const attachmentKey = (site: string, messageId: string, n: number) => `attachments/${site}/${messageId}/${n}`
+export const attachmentKey = (site: string, messageId: string, n: number) =>
+  `attachments/${site}/${messageId}/${n}`
 
 const RECOGNISED_BY = ['message-id', 'from', 'date', 'subject']
 
@@ -21,8 +23,20 @@ const RECOGNISED_BY = ['message-id', 'from', 'date', 'subject']
 export async function headerKey(headers: string, size: number): Promise<string> {
   const fields = headers
     .split(/\r?\n(?![ \t])/)
-    .map(field => [field.slice(0, field.indexOf(':')).trim().toLowerCase(), field.slice(field.indexOf(':') + 1)] as const)
-  const values = RECOGNISED_BY.map(name => fields.find(([field]) => field === name)?.[1].replace(/\s+/g, ' ').trim() ?? '')
+    .map(
+      field =>
+        [
+          field.slice(0, field.indexOf(':')).trim().toLowerCase(),
+          field.slice(field.indexOf(':') + 1),
+        ] as const,
+    )
+  const values = RECOGNISED_BY.map(
+    name =>
+      fields
+        .find(([field]) => field === name)?.[1]
+        .replace(/\s+/g, ' ')
+        .trim() ?? '',
+  )
   return (await sha256Hex(JSON.stringify([...values, size]))).slice(0, 32)
 }
 

@@ -11,7 +11,7 @@ import { type Problem, problem } from '../domain/problem.ts'
 import { afterFailedSync, afterGoodSync, type SyncRules, type SyncState } from '../domain/sync.ts'
 import { settings } from '../env.ts'
 import { readFrames } from '../mail/frames.ts'
-import { type Imap, imap, ImapFailure, problemOf } from '../mail/imap.ts'
+import { type Imap, ImapFailure, imap, problemOf } from '../mail/imap.ts'
 import type { SmtpAccount } from '../mail/smtp.ts'
 import { db } from '../store/db.ts'
 import { type MailboxConfig, tellInboxState } from '../store/inboxes.ts'
@@ -84,7 +84,12 @@ export class Mailbox extends DurableObject<Env> {
   async withdraw(messageId: string): Promise<boolean> {
     const row = this.#records.outboxRow(messageId)
     if (!row || !['queued', 'retry', 'sending'].includes(row.phase)) return false
-    this.#records.saveOutbox(row.id, { ...row, phase: 'withdrawn', dueAt: null, problem: problem('superseded') })
+    this.#records.saveOutbox(row.id, {
+      ...row,
+      phase: 'withdrawn',
+      dueAt: null,
+      problem: problem('superseded'),
+    })
     this.#work()
     return true
   }
@@ -100,13 +105,20 @@ export class Mailbox extends DurableObject<Env> {
   }
 
   /** An attachment that is still on the mail server, fetched into R2 under this key. */
-  async attachment(mailId: string, part: string, key: string): Promise<{ key: string } | { problem: Problem }> {
+  async attachment(
+    mailId: string,
+    part: string,
+    key: string,
+  ): Promise<{ key: string } | { problem: Problem }> {
     const row = this.#records.mail(mailId)
     if (!row) return { problem: problem('not_found') }
     return this.#onDemand(key, async () => (await this.#fetchPart(row, part, key)) !== null)
   }
 
-  async #onDemand(key: string, fetched: () => Promise<boolean>): Promise<{ key: string } | { problem: Problem }> {
+  async #onDemand(
+    key: string,
+    fetched: () => Promise<boolean>,
+  ): Promise<{ key: string } | { problem: Problem }> {
     try {
       return (await fetched()) ? { key } : { problem: problem('mail_missing') }
     } catch (error) {
@@ -134,7 +146,8 @@ export class Mailbox extends DurableObject<Env> {
   #work(slackMs = 0): void {
     if (this.#restarted) this.#takeUpAfterRestart()
     const now = Date.now()
-    if (this.#again || this.#records.syncState().dueAt <= now + slackMs) this.#start('sync', () => this.#sync())
+    if (this.#again || this.#records.syncState().dueAt <= now + slackMs)
+      this.#start('sync', () => this.#sync())
     if (this.#records.mailsOwed(now, 1).length > 0) this.#start('receive', () => this.#receive())
     if (this.#records.outboxDue(now)) this.#start('send', () => this.#send())
     if (this.#records.outboxUntold().length > 0) this.#start('tell', () => this.#tell())
@@ -145,7 +158,14 @@ export class Mailbox extends DurableObject<Env> {
     if (this.#running.has(what)) return
     const done = work()
       .catch(error => {
-        console.error(JSON.stringify({ event: 'work_failed', what, inbox: this.#records.config()?.inboxId, error: said(error) }))
+        console.error(
+          JSON.stringify({
+            event: 'work_failed',
+            what,
+            inbox: this.#records.config()?.inboxId,
+            error: said(error),
+          }),
+        )
       })
       .then(() => {
         this.#running.delete(what)
@@ -197,7 +217,8 @@ export class Mailbox extends DurableObject<Env> {
       }
     } catch (error) {
       failed = asProblem(error)
-      if (!(error instanceof ImapFailure)) console.error(JSON.stringify({ event: 'sync_failed', inbox: config.inboxId, error: said(error) }))
+      if (!(error instanceof ImapFailure))
+        console.error(JSON.stringify({ event: 'sync_failed', inbox: config.inboxId, error: said(error) }))
     }
     const rules: SyncRules = { pollMs: config.settings.pollMs, longestMs: LONGEST_BACKOFF_MS }
     const after = failed
@@ -231,7 +252,9 @@ export class Mailbox extends DurableObject<Env> {
       this.#watch = { until, life: client.life() }
     } catch (error) {
       this.#watch = null
-      console.error(JSON.stringify({ event: 'watch_failed', inbox: config.inboxId, code: asProblem(error).code }))
+      console.error(
+        JSON.stringify({ event: 'watch_failed', inbox: config.inboxId, code: asProblem(error).code }),
+      )
     }
   }
 
@@ -257,7 +280,12 @@ export class Mailbox extends DurableObject<Env> {
       this.ctx.storage.transactionSync(() => {
         for (const result of results)
           if (result.ok)
-            this.#records.mailDelivered(result.row.id, result.messageId, result.conversationId, result.flagged)
+            this.#records.mailDelivered(
+              result.row.id,
+              result.messageId,
+              result.conversationId,
+              result.flagged,
+            )
           else {
             const wait = RETRY_MS[Math.min(attempts.get(result.row.id) ?? 0, RETRY_MS.length - 1)]!
             this.#records.mailRetry(result.row.id, Date.now() + wait, result.problem)
@@ -298,12 +326,20 @@ export class Mailbox extends DurableObject<Env> {
 
   async #imapAccount(config: MailboxConfig): Promise<ImapAccount> {
     const { host, port, tls, user } = config.settings.imap
-    return { ...this.#server(host, port, tls, MAIL_PORTS.imap), user, password: await this.#password(config, 'imap_password') }
+    return {
+      ...this.#server(host, port, tls, MAIL_PORTS.imap),
+      user,
+      password: await this.#password(config, 'imap_password'),
+    }
   }
 
   async #smtpAccount(config: MailboxConfig): Promise<SmtpAccount> {
     const { host, port, tls, user } = config.settings.smtp
-    return { ...this.#server(host, port, tls, MAIL_PORTS.smtp), user, password: await this.#password(config, 'smtp_password') }
+    return {
+      ...this.#server(host, port, tls, MAIL_PORTS.smtp),
+      user,
+      password: await this.#password(config, 'smtp_password'),
+    }
   }
 
   /** Names, ports and literals are checked here each time; the address by whoever opens the socket. @throws ImapFailure */
@@ -323,7 +359,9 @@ export class Mailbox extends DurableObject<Env> {
     try {
       return await open(settings(this.env).KEK, config.dataKey, place, sealed)
     } catch {
-      throw new ImapFailure(problem('credentials', 'The password of this inbox cannot be opened. Enter it again.'))
+      throw new ImapFailure(
+        problem('credentials', 'The password of this inbox cannot be opened. Enter it again.'),
+      )
     }
   }
 
@@ -380,7 +418,8 @@ export class Mailbox extends DurableObject<Env> {
     const times = [this.#records.nextDue() ?? Infinity]
     const soon = config.settings.pollMs < CLOCK_MS || config.settings.watch
     if (soon && !this.#running.has('sync')) times.push(dueAt)
-    if (this.#records.outboxUntold().length > 0 && !this.#running.has('tell')) times.push(Date.now() + RETRY_MS[0]!)
+    if (this.#records.outboxUntold().length > 0 && !this.#running.has('tell'))
+      times.push(Date.now() + RETRY_MS[0]!)
     const next = Math.min(...times)
     if (Number.isFinite(next)) this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(next, Date.now() + 50)))
   }

@@ -4,8 +4,9 @@
  * conversation, `leaving` written and known to be on disk, and only then the last bytes go. What happens between that and the server's
  * answer, nobody can undo and nobody may repeat.
  */
-import { afterAttempt, type Attempt, capReached, OUTBOX_RULES } from '../domain/outbox.ts'
+
 import type { Citation } from '../domain/conversation.ts'
+import { type Attempt, afterAttempt, capReached, OUTBOX_RULES } from '../domain/outbox.ts'
 import { problem } from '../domain/problem.ts'
 import { answerBodies } from '../mail/answer.ts'
 import { compose } from '../mail/compose.ts'
@@ -81,20 +82,29 @@ export async function sendMail(row: OutboxRow, tools: OutboxTools): Promise<void
 
 async function attemptOf(row: OutboxRow, tools: OutboxTools): Promise<Attempt> {
   const object = await tools.env.MAIL.get(row.rawKey)
-  if (!object) return { kind: 'failed', problem: problem('internal', 'The mail that was made is not there any more.') }
+  if (!object)
+    return { kind: 'failed', problem: problem('internal', 'The mail that was made is not there any more.') }
   const raw = new Uint8Array(await object.arrayBuffer())
   let account: SmtpAccount
   try {
     account = await tools.account()
   } catch {
-    return { kind: 'retry', problem: problem('credentials', 'The password of this inbox cannot be opened. Enter it again.') }
+    return {
+      kind: 'retry',
+      problem: problem('credentials', 'The password of this inbox cannot be opened. Enter it again.'),
+    }
   }
   let said: Attempt | null = null
   const gate = async () => {
     said = await leave(row, tools)
     return said === null
   }
-  const submission: Submission = await submit(account, { from: row.mail.from, to: [row.mail.to.address] }, raw, gate)
+  const submission: Submission = await submit(
+    account,
+    { from: row.mail.from, to: [row.mail.to.address] },
+    raw,
+    gate,
+  )
   if (submission.kind === 'withdrawn') return said ?? { kind: 'withdrawn', problem: problem('superseded') }
   if (submission.kind === 'sent') return { kind: 'sent' }
   return submission
@@ -107,7 +117,13 @@ async function leave(row: OutboxRow, tools: OutboxTools): Promise<Attempt | null
   if (now?.phase !== 'sending') return { kind: 'withdrawn', problem: now?.problem ?? problem('superseded') }
   const recipient = row.mail.to.address.toLowerCase()
   // Counted and taken in one turn, so that answers that finish together never break a cap together (C31).
-  const left = records.departures(recipient, row.mail.conversationId, config.settings.caps, Date.now(), row.id)
+  const left = records.departures(
+    recipient,
+    row.mail.conversationId,
+    config.settings.caps,
+    Date.now(),
+    row.id,
+  )
   const cap = capReached(left, Date.now(), config.settings.caps)
   if (cap) return { kind: 'held', problem: problem('cap_reached') }
   records.depart(row.id, recipient, row.mail.conversationId, Date.now())

@@ -60,7 +60,11 @@ export async function receiveMails(rows: readonly MailRow[], tools: ReceiveTools
     [...new Set(readings.map(reading => writer(reading.email).address))],
   )
   findThreads(readings, named)
-  const claimed = await claimMails(DB, siteId, readings.map(reading => claimOf(reading, tools.config)))
+  const claimed = await claimMails(
+    DB,
+    siteId,
+    readings.map(reading => claimOf(reading, tools.config)),
+  )
   return deliverAll(readings, claimed, named, tools)
 }
 
@@ -180,7 +184,9 @@ async function deliverAll(
     for (let lane = queue.shift(); lane; lane = queue.shift())
       for (const reading of lane) {
         const claim = claimed.get(reading.contentKey)
-        const ours = (reading.email.messageId && named.get(idKey(reading.email.messageId))?.find(one => one.ours)) || null
+        const ours =
+          (reading.email.messageId && named.get(idKey(reading.email.messageId))?.find(one => one.ours)) ||
+          null
         results.set(reading.row.id, await deliver(reading, claim, ours?.conversationId ?? null, tools))
       }
   }
@@ -203,10 +209,29 @@ async function deliver(
     const stub = tools.env.CONVERSATION.getByName(`${tools.config.siteId}/${claim.conversationId}`)
     await stub.receive(arrival)
     const unreadable = email.flags.includes('unreadable') || email.flags.includes('too_many_parts')
-    return { row, ok: true, messageId: claim.messageId, conversationId: claim.conversationId, flagged: unreadable ? problem('unreadable') : null }
+    return {
+      row,
+      ok: true,
+      messageId: claim.messageId,
+      conversationId: claim.conversationId,
+      flagged: unreadable ? problem('unreadable') : null,
+    }
   } catch (error) {
-    console.error(JSON.stringify({ event: 'delivery_failed', mail: row.id, error: error instanceof Error ? error.message.slice(0, 200) : 'unknown' }))
-    return { row, ok: false, problem: problem('storage', 'The mail is stored but could not be put into a conversation yet. We try again.') }
+    console.error(
+      JSON.stringify({
+        event: 'delivery_failed',
+        mail: row.id,
+        error: error instanceof Error ? error.message.slice(0, 200) : 'unknown',
+      }),
+    )
+    return {
+      row,
+      ok: false,
+      problem: problem(
+        'storage',
+        'The mail is stored but could not be put into a conversation yet. We try again.',
+      ),
+    }
   }
 }
 
@@ -284,7 +309,11 @@ function addressedTo(email: Email, config: MailboxConfig): string {
   return [...seen, ...envelope].find(address => ours.includes(address)) ?? normaliseAddress(config.address)
 }
 
-async function keepAttachments(reading: Reading, messageId: string, tools: ReceiveTools): Promise<AttachmentRef[]> {
+async function keepAttachments(
+  reading: Reading,
+  messageId: string,
+  tools: ReceiveTools,
+): Promise<AttachmentRef[]> {
   const { email, row } = reading
   return Promise.all(
     email.attachments.map(async (attachment, n) => {

@@ -6,8 +6,8 @@ import type { RemotePart } from '../../bridge/wire.ts'
 import type { Caps, Owed, Phase } from '../domain/outbox.ts'
 import type { Problem } from '../domain/problem.ts'
 import { NEVER_SYNCED, type SyncState } from '../domain/sync.ts'
-import type { OutgoingMail } from './outbox.ts'
 import type { MailboxConfig } from '../store/inboxes.ts'
+import type { OutgoingMail } from './outbox.ts'
 
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -21,7 +21,7 @@ const SCHEMA = `
     extent TEXT NOT NULL, remote TEXT, old_before INTEGER, status TEXT NOT NULL, attempts INTEGER NOT NULL, due_at INTEGER,
     message_id TEXT, conversation_id TEXT, problem TEXT
   ) WITHOUT ROWID;
-  CREATE INDEX mails_owed ON mails (due_at) WHERE due_at IS NOT NULL;
+  CREATE INDEX mails_owed ON mails (due_at, uid) WHERE due_at IS NOT NULL;
   CREATE INDEX mails_by_header ON mails (header_key);
   CREATE TABLE outbox (
     id TEXT PRIMARY KEY, mail TEXT NOT NULL, raw_key TEXT NOT NULL, phase TEXT NOT NULL, attempts INTEGER NOT NULL,
@@ -194,7 +194,12 @@ export class Records {
 
   mailAt(folder: Folder, uid: number): string | null {
     const row = this.#sql
-      .exec<{ id: string }>('SELECT id FROM mails WHERE folder_id = ? AND uid_validity = ? AND uid = ?', folder.id, folder.uidValidity, uid)
+      .exec<{ id: string }>(
+        'SELECT id FROM mails WHERE folder_id = ? AND uid_validity = ? AND uid = ?',
+        folder.id,
+        folder.uidValidity,
+        uid,
+      )
       .toArray()[0]
     return row?.id ?? null
   }
@@ -202,16 +207,14 @@ export class Records {
   /** Mails stored but not yet in their conversations, oldest position first. */
   mailsOwed(at: number, limit: number): (MailRow & { attempts: number })[] {
     return this.#sql
-      .exec<Row>(
-        'SELECT * FROM mails WHERE due_at <= ? ORDER BY fetched_at, uid LIMIT ?',
-        at,
-        limit,
-      )
+      .exec<Row>('SELECT * FROM mails WHERE due_at <= ? ORDER BY due_at, uid LIMIT ?', at, limit)
       .toArray()
       .map(row => ({ ...mailOf(row), attempts: row.attempts as number }))
   }
 
-  mail(id: string): (MailRow & { messageId: string | null; conversationId: string | null; status: string }) | null {
+  mail(
+    id: string,
+  ): (MailRow & { messageId: string | null; conversationId: string | null; status: string }) | null {
     const row = this.exists() && this.#sql.exec<Row>('SELECT * FROM mails WHERE id = ?', id).toArray()[0]
     return row
       ? {
@@ -280,7 +283,10 @@ export class Records {
 
   outboxIn(...phases: Phase[]): OutboxRow[] {
     return this.#sql
-      .exec<Row>(`SELECT * FROM outbox WHERE phase IN (SELECT value FROM json_each(?))`, JSON.stringify(phases))
+      .exec<Row>(
+        `SELECT * FROM outbox WHERE phase IN (SELECT value FROM json_each(?))`,
+        JSON.stringify(phases),
+      )
       .toArray()
       .map(outboxOf)
   }
@@ -371,7 +377,8 @@ function folderOf(row: Row): Folder {
     nextUid: row.next_uid as number,
     connectedAt: row.connected_at as number,
     syncedAt: row.synced_at as number,
-    rescan: row.rescan_to === null ? null : { to: row.rescan_to as number, goodAt: row.rescan_good_at as number },
+    rescan:
+      row.rescan_to === null ? null : { to: row.rescan_to as number, goodAt: row.rescan_good_at as number },
   }
 }
 
@@ -405,5 +412,3 @@ function outboxOf(row: Row): OutboxRow {
     told: row.told as Phase | null,
   }
 }
-
-

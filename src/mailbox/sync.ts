@@ -120,7 +120,10 @@ async function rescanPage(folder: Folder, rescan: { to: number }, tools: SyncToo
     if (tools.records.mailAt(folder, mail.uid)) continue
     const known = tools.records.mailWithHeader(folder, await headerKey(mail.headers, mail.size))
     if (known) tools.records.moveMail(known, folder.uidValidity, mail.uid)
-    else if (mail.internalDate > folder.connectedAt - CLOCK_SKEW_MS || dateOf(mail.headers) > folder.connectedAt - CLOCK_SKEW_MS)
+    else if (
+      mail.internalDate > folder.connectedAt - CLOCK_SKEW_MS ||
+      dateOf(mail.headers) > folder.connectedAt - CLOCK_SKEW_MS
+    )
       unknown.push(mail.uid)
   }
   for (let i = 0; i < unknown.length; i += PAGE_MAILS) {

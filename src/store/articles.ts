@@ -10,11 +10,20 @@ import { articles } from './schema.ts'
 export type Article = typeof articles.$inferSelect
 
 export async function saveArticle(db: Db, search: D1Database, article: Article): Promise<void> {
-  await db.insert(articles).values(article).onConflictDoUpdate({
-    target: articles.id,
-    set: { title: article.title, body: article.body, url: article.url, language: article.language, updatedAt: article.updatedAt },
-    setWhere: eq(articles.siteId, article.siteId),
-  })
+  await db
+    .insert(articles)
+    .values(article)
+    .onConflictDoUpdate({
+      target: articles.id,
+      set: {
+        title: article.title,
+        body: article.body,
+        url: article.url,
+        language: article.language,
+        updatedAt: article.updatedAt,
+      },
+      setWhere: eq(articles.siteId, article.siteId),
+    })
   await indexArticle(search, article)
 }
 
@@ -23,24 +32,37 @@ export async function indexArticle(search: D1Database, article: Article): Promis
   await steady(() =>
     search.batch([
       search
-        .prepare(`INSERT INTO article_docs (article_id, site_id) VALUES (?1, ?2) ON CONFLICT (article_id) DO NOTHING`)
+        .prepare(
+          `INSERT INTO article_docs (article_id, site_id) VALUES (?1, ?2) ON CONFLICT (article_id) DO NOTHING`,
+        )
         .bind(article.id, article.siteId),
       search
-        .prepare(`DELETE FROM article_words WHERE rowid = (SELECT id FROM article_docs WHERE article_id = ?1)`)
+        .prepare(
+          `DELETE FROM article_words WHERE rowid = (SELECT id FROM article_docs WHERE article_id = ?1)`,
+        )
         .bind(article.id),
       search
         .prepare(
           `INSERT INTO article_words (rowid, scope, title, body)
            SELECT id, ?2, ?3, ?4 FROM article_docs WHERE article_id = ?1 AND site_id = ?5`,
         )
-        .bind(article.id, scope, words(article.title).join(' '), words(article.body).join(' '), article.siteId),
+        .bind(
+          article.id,
+          scope,
+          words(article.title).join(' '),
+          words(article.body).join(' '),
+          article.siteId,
+        ),
     ]),
   )
 }
 
 /** Drops and rebuilds the words of every article of every site. */
 export async function rebuildArticleWords(db: Db, search: D1Database): Promise<number> {
-  await search.batch([search.prepare('DELETE FROM article_words'), search.prepare('DELETE FROM article_docs')])
+  await search.batch([
+    search.prepare('DELETE FROM article_words'),
+    search.prepare('DELETE FROM article_docs'),
+  ])
   const all = await db.select().from(articles)
   for (const article of all) await indexArticle(search, article)
   return all.length
@@ -62,7 +84,11 @@ export async function articlesAbout(
         `SELECT d.article_id AS id FROM article_words JOIN article_docs d ON d.id = article_words.rowid
          WHERE article_words MATCH ?1 AND d.site_id = ?2 ORDER BY bm25(article_words, 0, 3, 1) LIMIT ?3`,
       )
-      .bind(`scope : ${scopeOf(siteId, assistantId)} AND {title body} : (${matchQuery(question)})`, siteId, limit)
+      .bind(
+        `scope : ${scopeOf(siteId, assistantId)} AND {title body} : (${matchQuery(question)})`,
+        siteId,
+        limit,
+      )
       .all<{ id: string }>(),
   )
   const ids = found.results.map(row => row.id)

@@ -75,7 +75,10 @@ export async function project(
   ]
   // The customer's reply may come before anything else does: our Message-ID and its reader are known first.
   for (const message of changed) {
-    const rfcId = message.direction === 'outgoing' && message.sender.kind === 'assistant' ? message.details.mail?.rfcId : null
+    const rfcId =
+      message.direction === 'outgoing' && message.sender.kind === 'assistant'
+        ? message.details.mail?.rfcId
+        : null
     if (!rfcId) continue
     statements.push(
       d1
@@ -110,7 +113,10 @@ export async function conversationsByActivity(
     db
       .select({ conversation: conversations, contact: contacts })
       .from(conversations)
-      .innerJoin(contacts, and(eq(contacts.siteId, conversations.siteId), eq(contacts.id, conversations.contactId)))
+      .innerJoin(
+        contacts,
+        and(eq(contacts.siteId, conversations.siteId), eq(contacts.id, conversations.contactId)),
+      )
       .where(
         and(
           eq(conversations.siteId, siteId),
@@ -133,14 +139,23 @@ export async function conversationById(db: Db, siteId: string, id: string) {
     db
       .select({ conversation: conversations, contact: contacts })
       .from(conversations)
-      .innerJoin(contacts, and(eq(contacts.siteId, conversations.siteId), eq(contacts.id, conversations.contactId)))
+      .innerJoin(
+        contacts,
+        and(eq(contacts.siteId, conversations.siteId), eq(contacts.id, conversations.contactId)),
+      )
       .where(and(eq(conversations.siteId, siteId), eq(conversations.id, id)))
       .get(),
   )
 }
 
 /** Messages of one conversation in their order, from just after `position`. */
-export async function messagesOf(db: Db, siteId: string, conversationId: string, after: number, limit: number) {
+export async function messagesOf(
+  db: Db,
+  siteId: string,
+  conversationId: string,
+  after: number,
+  limit: number,
+) {
   return steady(() =>
     db
       .select()
@@ -177,7 +192,9 @@ export async function messagesById(db: Db, siteId: string, ids: readonly string[
         db
           .select()
           .from(messages)
-          .where(and(eq(messages.siteId, siteId), or(...ids.slice(i, i + 90).map(id => eq(messages.id, id))))),
+          .where(
+            and(eq(messages.siteId, siteId), or(...ids.slice(i, i + 90).map(id => eq(messages.id, id)))),
+          ),
       )),
     )
   return rows

@@ -12,7 +12,8 @@ export function db(d1: D1Database) {
   return drizzle(d1, { schema })
 }
 
-const PASSING = /Network connection lost|reset|overloaded|storage operation exceeded|memory limit|internal error/i
+const PASSING =
+  /Network connection lost|reset|overloaded|storage operation exceeded|memory limit|internal error/i
 const ATTEMPTS = 3
 const ATTEMPT_MS = 5_000
 

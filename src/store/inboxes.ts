@@ -38,7 +38,10 @@ export interface MailboxConfig {
   smtpPassword: string
 }
 
-/** Every e-mail inbox that is not paused, of all sites: what one tick of the clock looks after. */
+/**
+ * Every e-mail inbox that is not paused, of all sites: what one tick of the clock looks after. An inbox whose settings cannot be read
+ * is left out, and does not hold up the others.
+ */
 export async function inboxesToSync(db: Db): Promise<MailboxConfig[]> {
   const rows = await steady(() =>
     db
@@ -52,9 +55,17 @@ export async function inboxesToSync(db: Db): Promise<MailboxConfig[]> {
         ),
       ),
   )
-  return rows.map(({ inbox, dataKey }) => mailboxConfig(inbox, dataKey))
+  return rows.flatMap(({ inbox, dataKey }) => {
+    try {
+      return [mailboxConfig(inbox, dataKey)]
+    } catch {
+      console.error(JSON.stringify({ event: 'inbox_settings_unreadable', inbox: inbox.id }))
+      return []
+    }
+  })
 }
 
+/** @throws where `settings` is not what EmailSettings describes. */
 export function mailboxConfig(inbox: typeof inboxes.$inferSelect, dataKey: string): MailboxConfig {
   return {
     siteId: inbox.siteId,

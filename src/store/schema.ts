@@ -54,10 +54,7 @@ export const inboxes = sqliteTable(
     stateAt: integer('state_at'),
     createdAt: integer('created_at').notNull(),
   },
-  t => [
-    index('inboxes_by_site').on(t.siteId),
-    index('inboxes_by_channel').on(t.channelType, t.state),
-  ],
+  t => [index('inboxes_by_site').on(t.siteId), index('inboxes_by_channel').on(t.channelType, t.state)],
 )
 
 export const articles = sqliteTable(
@@ -86,7 +83,10 @@ export const contacts = sqliteTable(
     avatar: text(),
     createdAt: integer('created_at').notNull(),
   },
-  t => [primaryKey({ columns: [t.siteId, t.id] }), uniqueIndex('contacts_by_address').on(t.siteId, t.address)],
+  t => [
+    primaryKey({ columns: [t.siteId, t.id] }),
+    uniqueIndex('contacts_by_address').on(t.siteId, t.address),
+  ],
 )
 
 export const conversations = sqliteTable(

@@ -94,17 +94,32 @@ async function tokenKey(kek: string): Promise<CryptoKey> {
   )
 }
 
-async function encrypt(key: CryptoKey, name: string, plain: Uint8Array, additionalData: Uint8Array<ArrayBuffer>) {
+async function encrypt(
+  key: CryptoKey,
+  name: string,
+  plain: Uint8Array,
+  additionalData: Uint8Array<ArrayBuffer>,
+) {
   const iv = crypto.getRandomValues(new Uint8Array(12))
-  const cipher = await crypto.subtle.encrypt({ name: 'AES-GCM', iv, additionalData }, key, plain as BufferSource)
+  const cipher = await crypto.subtle.encrypt(
+    { name: 'AES-GCM', iv, additionalData },
+    key,
+    plain as BufferSource,
+  )
   return `v1.${name}.${base64url(iv)}.${base64url(new Uint8Array(cipher))}`
 }
 
-async function decrypt(key: CryptoKey, name: string, sealed: string, additionalData: Uint8Array<ArrayBuffer>) {
+async function decrypt(
+  key: CryptoKey,
+  name: string,
+  sealed: string,
+  additionalData: Uint8Array<ArrayBuffer>,
+) {
   const [version, keyName, iv64, cipher64] = sealed.split('.')
   const iv = fromBase64url(iv64 ?? '')
   const cipher = fromBase64url(cipher64 ?? '')
-  if (version !== 'v1' || keyName !== name || iv?.length !== 12 || !cipher) throw new SealError('not a sealed value')
+  if (version !== 'v1' || keyName !== name || iv?.length !== 12 || !cipher)
+    throw new SealError('not a sealed value')
   try {
     return new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv, additionalData }, key, cipher))
   } catch {
@@ -113,7 +128,10 @@ async function decrypt(key: CryptoKey, name: string, sealed: string, additionalD
 }
 
 function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/=+$/, '')
 }
 
 function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {

@@ -60,19 +60,36 @@ async function stop({ child, stateDir }: Started, signal: 'SIGINT' | 'SIGTERM'):
   process.kill(-child.pid!, signal)
   await gone
   // npm itself leaves at once; what it started takes a moment to stop in order.
-  for (let i = 0; i < 150 && processesOf(stateDir).length > 0; i++) await new Promise(resolve => setTimeout(resolve, 100))
+  for (let i = 0; i < 150 && processesOf(stateDir).length > 0; i++)
+    await new Promise(resolve => setTimeout(resolve, 100))
 }
 
-async function send(handle: Handle, mail: { subject: string; text: string; inReplyTo?: string }): Promise<void> {
+async function send(
+  handle: Handle,
+  mail: { subject: string; text: string; inReplyTo?: string },
+): Promise<void> {
   const smtp = nodemailer.createTransport({ ...handle.mail.smtp, secure: false, ignoreTLS: true })
-  await smtp.sendMail({ from: `Alice <${handle.mail.customer.address}>`, to: handle.mail.inbox.address, ...mail })
+  await smtp.sendMail({
+    from: `Alice <${handle.mail.customer.address}>`,
+    to: handle.mail.inbox.address,
+    ...mail,
+  })
   smtp.close()
 }
 
-async function answers(handle: Handle, many: number): Promise<{ subject: string; text: string; messageId: string }[]> {
+async function answers(
+  handle: Handle,
+  many: number,
+): Promise<{ subject: string; text: string; messageId: string }[]> {
   const { address, password } = handle.mail.customer
   for (const end = Date.now() + 20_000; ; ) {
-    const imap = new ImapFlow({ ...handle.mail.imap, secure: false, doSTARTTLS: false, auth: { user: address, pass: password }, logger: false })
+    const imap = new ImapFlow({
+      ...handle.mail.imap,
+      secure: false,
+      doSTARTTLS: false,
+      auth: { user: address, pass: password },
+      logger: false,
+    })
     await imap.connect()
     await imap.mailboxOpen('INBOX')
     const all = []
@@ -90,8 +107,12 @@ async function answers(handle: Handle, many: number): Promise<{ subject: string;
 }
 
 const titles = async (handle: Handle) => {
-  const answer = await fetch(`${handle.url}/api/v1/conversations/`, { headers: { authorization: `Api-Key ${handle.apiKey}` } })
-  const { items } = (await answer.json()) as { items: { title: string; lastMessage: { type: string; delivery: { status: string } } }[] }
+  const answer = await fetch(`${handle.url}/api/v1/conversations/`, {
+    headers: { authorization: `Api-Key ${handle.apiKey}` },
+  })
+  const { items } = (await answer.json()) as {
+    items: { title: string; lastMessage: { type: string; delivery: { status: string } } }[]
+  }
   return items.map(one => one.title)
 }
 
@@ -121,7 +142,13 @@ afterAll(async () => {
 
 it('DE1 npm start prints the addresses and logins, and writes the handle', () => {
   const { handle, printed } = first
-  for (const said of [handle.url, handle.apiKey, handle.mail.inbox.password, handle.mail.customer.password, String(handle.mail.smtp.port)])
+  for (const said of [
+    handle.url,
+    handle.apiKey,
+    handle.mail.inbox.password,
+    handle.mail.customer.password,
+    String(handle.mail.smtp.port),
+  ])
     expect(printed).toContain(said)
   expect(handle).toMatchObject({ webChatId: null, console: null, mail: { imap: { host: '127.0.0.1' } } })
 })
@@ -148,14 +175,22 @@ it('DE4 stopped and started again it goes on where it stopped; no process is lef
   first = await start(join(dir, 'one'))
   expect(await titles(first.handle)).toEqual(before)
   const [answered] = await answers(first.handle, 2)
-  await send(first.handle, { subject: 'Re: Refund', text: 'And how long does shipping take?', inReplyTo: answered!.messageId })
+  await send(first.handle, {
+    subject: 'Re: Refund',
+    text: 'And how long does shipping take?',
+    inReplyTo: answered!.messageId,
+  })
   await answers(first.handle, 3)
   expect(await titles(first.handle)).toHaveLength(before.length)
 })
 
 it('DE5 a port that is taken is said so, and nothing is left running', async () => {
   const taken = new URL(second.handle.url).port
-  const child = spawn('npm', ['start'], { cwd: ROOT, env: { ...process.env, PORT: taken, STATE_DIR: join(dir, 'three') }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('npm', ['start'], {
+    cwd: ROOT,
+    env: { ...process.env, PORT: taken, STATE_DIR: join(dir, 'three') },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let printed = ''
   child.stderr!.on('data', (chunk: Buffer) => {
     printed += chunk

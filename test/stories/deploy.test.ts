@@ -9,7 +9,8 @@ import { wrangler } from '../../dev/processes.ts'
 it('DP1 wrangler deploy --dry-run passes; the script is at most 800 KiB gzipped and holds no IMAP library', async () => {
   const out = mkdtempSync(join(tmpdir(), 'edgedesk-dry-'))
   const said = await wrangler(['deploy', '--dry-run', '--containers-rollout=none', '--outdir', out])
-  for (const binding of ['CONVERSATION', 'MAILBOX', 'BRIDGE', 'DB', 'SEARCH', 'MAIL']) expect(said).toContain(`env.${binding}`)
+  for (const binding of ['CONVERSATION', 'MAILBOX', 'BRIDGE', 'DB', 'SEARCH', 'MAIL'])
+    expect(said).toContain(`env.${binding}`)
   const script = readFileSync(join(out, 'worker.js'))
   expect(gzipSync(script).length).toBeLessThanOrEqual(800 * 1024)
   expect(script.toString()).not.toContain('ImapFlow')

@@ -28,7 +28,15 @@ describe('a mail is answered', () => {
   it('OU1 the answer reaches the sender: one Re:, threading headers, Auto-Submitted, text and HTML, the source', async () => {
     const { config, address } = await connected()
     const alice = customer()
-    await arrives(address, [mail({ from: `Alice <${alice}>`, to: address, subject: 'RE: AW: Refund', messageId: '<q1@customer.test>', headers: ['References: <q0@customer.test>'] })])
+    await arrives(address, [
+      mail({
+        from: `Alice <${alice}>`,
+        to: address,
+        subject: 'RE: AW: Refund',
+        messageId: '<q1@customer.test>',
+        headers: ['References: <q0@customer.test>'],
+      }),
+    ])
     await sync(config)
     const [answer] = await answers(alice)
     expect(answer!.subject).toBe('Re: Refund')
@@ -47,7 +55,19 @@ describe('a mail is answered', () => {
     const lin = customer()
     const subject = '=?UTF-8?B?6YCA5qy+?=' // 退款
     const text = unescape(encodeURIComponent('請問要怎麼申請退款？'))
-    await arrives(address, [mail({ from: lin, to: address, subject, text, headers: ['MIME-Version: 1.0', 'Content-Type: text/plain; charset=utf-8', 'Content-Transfer-Encoding: 8bit'] })])
+    await arrives(address, [
+      mail({
+        from: lin,
+        to: address,
+        subject,
+        text,
+        headers: [
+          'MIME-Version: 1.0',
+          'Content-Type: text/plain; charset=utf-8',
+          'Content-Transfer-Encoding: 8bit',
+        ],
+      }),
+    ])
     await sync(config)
     const [answer] = await answers(lin)
     expect(answer!.subject).toBe('Re: 退款')
@@ -57,7 +77,9 @@ describe('a mail is answered', () => {
   it('KN3 what it does not know it does not make up: it offers a person', async () => {
     const { config, headers, address } = await connected()
     const bob = customer()
-    await arrives(address, [mail({ from: bob, to: address, subject: 'Elephants', text: 'Which elephants live in Kenya?' })])
+    await arrives(address, [
+      mail({ from: bob, to: address, subject: 'Elephants', text: 'Which elephants live in Kenya?' }),
+    ])
     await sync(config)
     const [answer] = await answers(bob)
     expect(answer!.text).toContain('talk to a person')
@@ -71,15 +93,32 @@ describe('a mail is answered', () => {
     await arrives(address, [mail({ from: eve, to: address })])
     await sync(config)
     const [first] = await answers(eve)
-    await arrives(address, [mail({ from: eve, to: address, subject: 'Re: A question', text: 'And my password?', headers: [`In-Reply-To: ${first!.messageId}`] })])
+    await arrives(address, [
+      mail({
+        from: eve,
+        to: address,
+        subject: 'Re: A question',
+        text: 'And my password?',
+        headers: [`In-Reply-To: ${first!.messageId}`],
+      }),
+    ])
     await sync(config)
     await answers(eve, 2)
     const all = await until(async () => {
       const found = await conversationsOf(headers)
-      return found[0]?.messages.every(message => message.type === 'incoming' || message.delivery?.status === 'sent') && found
+      return (
+        found[0]?.messages.every(
+          message => message.type === 'incoming' || message.delivery?.status === 'sent',
+        ) && found
+      )
     })
     expect(all).toHaveLength(1)
-    expect(all[0]!.messages.map(message => message.type)).toEqual(['incoming', 'outgoing', 'incoming', 'outgoing'])
+    expect(all[0]!.messages.map(message => message.type)).toEqual([
+      'incoming',
+      'outgoing',
+      'incoming',
+      'outgoing',
+    ])
   })
 
   it('C17 two installs that answer each other stop at once: an answer is never answered', async () => {
@@ -90,19 +129,39 @@ describe('a mail is answered', () => {
     await answers(other.address)
     await sync(other.config)
     const [conversation] = await conversationsOf(other.headers)
-    expect(conversation!.messages[0]).toMatchObject({ verdict: { class: 'automatic' }, reply: { do: 'silent' } })
+    expect(conversation!.messages[0]).toMatchObject({
+      verdict: { class: 'automatic' },
+      reply: { do: 'silent' },
+    })
     await sync(one.config)
     expect(await inboxOf(one.address)).toHaveLength(1)
   })
 
   it('C28 the eleventh automatic mail to one sender within an hour is held for a person', async () => {
-    const { config, headers, address } = await connected({ settings: { caps: { sender: { count: 2, windowMs: 3600_000 }, thread: { count: 9, windowMs: 3600_000 }, inbox: { count: 99, windowMs: 3600_000 } } } })
+    const { config, headers, address } = await connected({
+      settings: {
+        caps: {
+          sender: { count: 2, windowMs: 3600_000 },
+          thread: { count: 9, windowMs: 3600_000 },
+          inbox: { count: 99, windowMs: 3600_000 },
+        },
+      },
+    })
     const loop = customer()
-    await arrives(address, [1, 2, 3].map(n => mail({ from: loop, to: address, subject: `Refund ${n}` })))
+    await arrives(
+      address,
+      [1, 2, 3].map(n => mail({ from: loop, to: address, subject: `Refund ${n}` })),
+    )
     await sync(config)
     const all = await until(async () => {
-      const deliveries = (await conversationsOf(headers)).flatMap(one => one.messages.flatMap(message => message.delivery?.status ?? []))
-      return deliveries.length === 3 && deliveries.every(status => status === 'sent' || status === 'held') && deliveries
+      const deliveries = (await conversationsOf(headers)).flatMap(one =>
+        one.messages.flatMap(message => message.delivery?.status ?? []),
+      )
+      return (
+        deliveries.length === 3 &&
+        deliveries.every(status => status === 'sent' || status === 'held') &&
+        deliveries
+      )
     })
     expect(all.toSorted()).toEqual(['held', 'sent', 'sent'])
     expect(await inboxOf(loop)).toHaveLength(2)
@@ -114,7 +173,10 @@ describe('cursor', () => {
     const { siteId, headers } = await site()
     const config = await inbox(siteId, { assistantId: await assistant(siteId) })
     const alice = customer()
-    await arrives(config.address, Array.from({ length: 50 }, (_, n) => mail({ from: alice, to: config.address, subject: `Old ${n}` })))
+    await arrives(
+      config.address,
+      Array.from({ length: 50 }, (_, n) => mail({ from: alice, to: config.address, subject: `Old ${n}` })),
+    )
     await sync(config)
     await sync(config)
     expect(await conversationsOf(headers)).toEqual([])
@@ -131,26 +193,52 @@ describe('cursor', () => {
   it('A2 A UIDVALIDITY change: known mail is not taken twice, new mail once, nothing old is answered', async () => {
     const { config, headers, address } = await connected()
     const alice = customer()
-    await arrives(address, [1, 2, 3].map(n => mail({ from: alice, to: address, subject: `Refund before ${n}` })))
+    await arrives(
+      address,
+      [1, 2, 3].map(n => mail({ from: alice, to: address, subject: `Refund before ${n}` })),
+    )
     await sync(config)
     await answers(alice, 3)
     // INTERNALDATE counts whole seconds: what cannot be proved to be later than the last sync is not answered.
     await new Promise(resolve => setTimeout(resolve, 1_100))
     await arrives(address, [mail({ from: alice, to: address, subject: 'Refund after' })])
     // An old mail somebody moves in along with the change: stored, never answered.
-    await arrives(address, [mail({ from: alice, to: address, subject: 'Refund old', date: new Date(Date.now() - 3600_000).toUTCString() })])
+    await arrives(address, [
+      mail({
+        from: alice,
+        to: address,
+        subject: 'Refund old',
+        date: new Date(Date.now() - 3600_000).toUTCString(),
+      }),
+    ])
     await control({ do: 'uidvalidity', address })
     await sync(config)
     await sync(config)
     const titles = (await conversationsOf(headers)).map(one => one.conversation.title).toSorted()
-    expect(titles).toEqual(['Refund after', 'Refund before 1', 'Refund before 2', 'Refund before 3', 'Refund old'])
+    expect(titles).toEqual([
+      'Refund after',
+      'Refund before 1',
+      'Refund before 2',
+      'Refund before 3',
+      'Refund old',
+    ])
     const replied = (await answers(alice, 4)).map(one => one.subject).toSorted()
-    expect(replied).toEqual(['Re: Refund after', 'Re: Refund before 1', 'Re: Refund before 2', 'Re: Refund before 3'])
+    expect(replied).toEqual([
+      'Re: Refund after',
+      'Re: Refund before 1',
+      'Re: Refund before 2',
+      'Re: Refund before 3',
+    ])
   })
 
   it('A6 more mail than any page waits after a stop: all of it once, oldest first', async () => {
     const { config, headers, address } = await connected({ assistantId: null })
-    await arrives(address, Array.from({ length: 450 }, (_, n) => mail({ to: address, subject: `Waiting ${n}`, from: `w${n % 7}@customer.test` })))
+    await arrives(
+      address,
+      Array.from({ length: 450 }, (_, n) =>
+        mail({ to: address, subject: `Waiting ${n}`, from: `w${n % 7}@customer.test` }),
+      ),
+    )
     await sync(config, 60_000)
     const titles = (await conversationsOf(headers)).map(one => Number(one.conversation.title.split(' ')[1]))
     expect(titles.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 450 }, (_, n) => n))
@@ -178,7 +266,10 @@ describe('cursor', () => {
 
   it('A12 a mail that cannot be parsed is kept, marked, and holds up nobody', async () => {
     const { config, headers, address } = await connected({ assistantId: null })
-    const deep = Array.from({ length: 300 }, (_, n) => `Content-Type: multipart/mixed; boundary=b${n}\r\n\r\n--b${n}\r\n`).join('')
+    const deep = Array.from(
+      { length: 300 },
+      (_, n) => `Content-Type: multipart/mixed; boundary=b${n}\r\n\r\n--b${n}\r\n`,
+    ).join('')
     await arrives(address, [
       `From: Mallory <mallory@customer.test>\r\nTo: ${address}\r\nSubject: Deep\r\nMIME-Version: 1.0\r\n${deep}`,
       mail({ to: address, subject: 'Behind it' }),
@@ -197,12 +288,19 @@ describe('cursor', () => {
     const { config, headers, address } = await connected({ assistantId: null })
     const broken = await inbox(config.siteId, { address, password: 'wrong' })
     await arrives(address, [mail({ to: address, subject: 'Waiting for the password' })])
-    const status = await sync({ ...config, imapPassword: broken.imapPassword, dataKey: broken.dataKey, inboxId: config.inboxId }).catch(error => error)
+    const status = await sync({
+      ...config,
+      imapPassword: broken.imapPassword,
+      dataKey: broken.dataKey,
+      inboxId: config.inboxId,
+    }).catch(error => error)
     // Sealed for another row, it does not even open; either way the owner is asked for the password.
     expect(status).toMatchObject({ state: 'auth_required', problem: { code: 'credentials' } })
     expect(status.dueAt - status.lastTryAt).toBeGreaterThanOrEqual(5 * 60_000)
     await sync(config)
-    expect((await conversationsOf(headers)).map(one => one.conversation.title)).toEqual(['Waiting for the password'])
+    expect((await conversationsOf(headers)).map(one => one.conversation.title)).toEqual([
+      'Waiting for the password',
+    ])
   })
 
   it('A18 a password the server refuses', async () => {
@@ -246,7 +344,11 @@ describe('cursor', () => {
         text: `--xyz\r\nContent-Type: text/plain\r\n\r\nSee the file.\r\n--xyz\r\nContent-Type: application/pdf; name=big.pdf\r\nContent-Disposition: attachment; filename=big.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n${body}--xyz--`,
       })
     }
-    await arrives(address, [withFile('Twelve', 12), withFile('Thirty', 30), mail({ to: address, subject: 'Behind' })])
+    await arrives(address, [
+      withFile('Twelve', 12),
+      withFile('Thirty', 30),
+      mail({ to: address, subject: 'Behind' }),
+    ])
     await sync(config, 60_000)
     const all = await conversationsOf(headers)
     const message = (title: string) => all.find(one => one.conversation.title === title)!.messages[0]!
@@ -270,7 +372,10 @@ describe('identity and duplicates', () => {
   it('B1 B3 no Message-ID, an empty one: ingested once and answered', async () => {
     const { config, headers, address } = await connected()
     const [a, b] = [customer(), customer()]
-    await arrives(address, [mail({ from: a, to: address, messageId: null }), mail({ from: b, to: address, messageId: '<>' })])
+    await arrives(address, [
+      mail({ from: a, to: address, messageId: null }),
+      mail({ from: b, to: address, messageId: '<>' }),
+    ])
     await sync(config)
     await answers(a)
     await answers(b)
@@ -280,7 +385,10 @@ describe('identity and duplicates', () => {
   it('B2 two mails without Message-ID, same sender, subject and second, other text: two', async () => {
     const { config, headers, address } = await connected({ assistantId: null })
     const date = new Date().toUTCString()
-    await arrives(address, ['One text', 'Another text'].map(text => mail({ to: address, messageId: null, date, text })))
+    await arrives(
+      address,
+      ['One text', 'Another text'].map(text => mail({ to: address, messageId: null, date, text })),
+    )
     await sync(config)
     expect(await conversationsOf(headers)).toHaveLength(2)
   })
@@ -321,7 +429,10 @@ describe('identity and duplicates', () => {
 
   it('B7 the same Message-ID with another body is a new mail', async () => {
     const { config, headers, address } = await connected({ assistantId: null })
-    await arrives(address, ['one', 'two'].map(text => mail({ to: address, messageId: '<reused@customer.test>', text })))
+    await arrives(
+      address,
+      ['one', 'two'].map(text => mail({ to: address, messageId: '<reused@customer.test>', text })),
+    )
     await sync(config)
     expect((await conversationsOf(headers)).flatMap(one => one.messages)).toHaveLength(2)
   })
@@ -341,13 +452,19 @@ describe('identity and duplicates', () => {
 
   it('D7 a stranger who cites a customer’s Message-ID gets a conversation of his own, linked', async () => {
     const { config, headers, address } = await connected({ assistantId: null })
-    await arrives(address, [mail({ from: 'alice@customer.test', to: address, messageId: '<private@customer.test>' })])
+    await arrives(address, [
+      mail({ from: 'alice@customer.test', to: address, messageId: '<private@customer.test>' }),
+    ])
     await sync(config)
-    await arrives(address, [mail({ from: 'mallory@customer.test', to: address, headers: ['In-Reply-To: <private@customer.test>'] })])
+    await arrives(address, [
+      mail({ from: 'mallory@customer.test', to: address, headers: ['In-Reply-To: <private@customer.test>'] }),
+    ])
     await sync(config)
     const all = await conversationsOf(headers)
     expect(all).toHaveLength(2)
-    const [stranger, alice] = ['mallory', 'alice'].map(who => all.find(one => one.conversation.contact.address.startsWith(who))!)
+    const [stranger, alice] = ['mallory', 'alice'].map(
+      who => all.find(one => one.conversation.contact.address.startsWith(who))!,
+    )
     expect(stranger!.conversation.linkedTo).toBe(alice!.conversation.id)
   })
 })
@@ -413,7 +530,11 @@ describe('mail out', () => {
     await control({ do: 'start_postfix' })
     await arrives(address, [mail({ from: alice, to: address, subject: 'Re: A question', text: 'Hello?' })])
     await sync(config)
-    await until(async () => (await conversationsOf(headers)).flatMap(one => one.messages).some(one => one.delivery?.status === 'withdrawn'))
+    await until(async () =>
+      (await conversationsOf(headers))
+        .flatMap(one => one.messages)
+        .some(one => one.delivery?.status === 'withdrawn'),
+    )
     const subjects = (await answers(alice)).map(one => one.subject)
     expect(subjects).toEqual(['Re: A question'])
     const { messages } = await read(siteId, id)

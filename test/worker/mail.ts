@@ -1,12 +1,12 @@
 /** Mail in tests: `mail()` writes one, `arrives()` puts it on the real server, `answersTo()` reads what came back to the customer. */
 import { env, exports } from 'cloudflare:workers'
-import type { Order } from '../servers/control.ts'
 import type { ConversationState, Message } from '../../src/domain/conversation.ts'
 import type { Email } from '../../src/domain/email.ts'
 import { readEmail } from '../../src/mail/email.ts'
 import { readFrames } from '../../src/mail/frames.ts'
 import { imap } from '../../src/mail/imap.ts'
 import type { MailboxConfig } from '../../src/store/inboxes.ts'
+import type { Order } from '../servers/control.ts'
 import { testMail } from './cast.ts'
 
 let count = 0
@@ -78,7 +78,13 @@ export async function until<T>(look: () => Promise<T | null | undefined | false>
 /** All mail in an address's INBOX, read without changing it. */
 export async function inboxOf(address: string): Promise<(Email & { seen: boolean; raw: string })[]> {
   const stream = await imap(env).fetch({
-    account: { host: testMail.host, port: testMail.imap.port, security: 'starttls', user: address, password: testMail.password },
+    account: {
+      host: testMail.host,
+      port: testMail.imap.port,
+      security: 'starttls',
+      user: address,
+      password: testMail.password,
+    },
     folder: 'INBOX',
     uidValidity: null,
     nextUid: 1,
@@ -92,7 +98,11 @@ export async function inboxOf(address: string): Promise<(Email & { seen: boolean
     if (frame.kind === 'problem') throw new Error(frame.problem.message)
     if (frame.kind !== 'mail') continue
     const raw = await body()
-    found.push({ ...(await readEmail(raw)), seen: frame.flags.includes('\\Seen'), raw: new TextDecoder('latin1').decode(raw) })
+    found.push({
+      ...(await readEmail(raw)),
+      seen: frame.flags.includes('\\Seen'),
+      raw: new TextDecoder('latin1').decode(raw),
+    })
   }
   return found
 }
@@ -104,10 +114,17 @@ export async function conversationsOf(headers: Record<string, string>) {
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
     return (await answer.json()) as T
   }
-  type Listed = { id: string; title: string; linkedTo: string | null; contact: { address: string; name: string } }
+  type Listed = {
+    id: string
+    title: string
+    linkedTo: string | null
+    contact: { address: string; name: string }
+  }
   const all: { conversation: Listed; messages: ListedMessage[] }[] = []
   for (let cursor: string | null = ''; cursor !== null; ) {
-    const page: { items: Listed[]; next: string | null } = await get(`/conversations/?limit=100&cursor=${cursor}`)
+    const page: { items: Listed[]; next: string | null } = await get(
+      `/conversations/?limit=100&cursor=${cursor}`,
+    )
     for (const conversation of page.items) {
       const messages: ListedMessage[] = []
       for (let more: string | null = ''; more !== null; ) {
@@ -138,6 +155,9 @@ export interface ListedMessage {
   delivery: { status: string; problem: { code: string } | null } | null
 }
 
-export async function read(siteId: string, id: string): Promise<{ state: ConversationState; messages: Message[] }> {
+export async function read(
+  siteId: string,
+  id: string,
+): Promise<{ state: ConversationState; messages: Message[] }> {
   return (await env.CONVERSATION.getByName(`${siteId}/${id}`).read())!
 }
