@@ -6,12 +6,13 @@
  *     --only a,b          of latency, throughput, footprint
  */
 import { parseArgs } from 'node:util'
+import { footprint } from './footprint.ts'
 import { latency } from './latency.ts'
 import { type Figure, note, table } from './report.ts'
 import { run, startServers } from './stack.ts'
 import { throughput } from './throughput.ts'
 
-const parts = { latency, throughput }
+const parts = { latency, throughput, footprint }
 const { values } = parseArgs({ options: { short: { type: 'boolean', default: false }, only: { type: 'string' } } })
 const wanted = values.only?.split(',') ?? Object.keys(parts)
 

@@ -2,12 +2,21 @@
  * The whole product for benches and labs, on real mail servers: Dovecot and Postfix, the bridge, the Worker under wrangler, and as many
  * inboxes as are asked for, each a site of its own. Everything lives in one temporary directory and is gone after `stop()`.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cast, castInto, withDatabases } from '../dev/cast.ts'
-import { fireCron, freePort, migrate, type Running, startBridge, startWorker } from '../dev/processes.ts'
+import {
+  fireCron,
+  freePort,
+  migrate,
+  ROOT,
+  type Running,
+  startBridge,
+  startWorker,
+  wrangler,
+} from '../dev/processes.ts'
 import { type MailServers, startMailServers } from '../test/servers/mail-servers.ts'
 
 export interface InboxWanted {
@@ -68,7 +77,7 @@ export async function startStack(servers: MailServers, wanted: InboxWanted[]): P
   const dir = mkdtempSync(join(tmpdir(), 'edgedesk-bench-'))
   const gone = atEnd(async () => rmSync(dir, { recursive: true, force: true }))
   const stateDir = join(dir, 'state')
-  await migrate(stateDir)
+  const [config] = await Promise.all([frozen(join(ROOT, 'wrangler.toml'), dir), migrate(stateDir)])
   const inboxes = await makeInboxes(servers, stateDir, wanted)
 
   const bridgePort = await freePort()
@@ -83,7 +92,7 @@ export async function startStack(servers: MailServers, wanted: InboxWanted[]): P
     BRIDGE_URL: `http://127.0.0.1:${bridgePort}`,
     DEV: '1',
   }
-  const workerNow = () => startWorker({ port, stateDir, log: join(dir, 'worker.log'), vars })
+  const workerNow = () => startWorker({ port, stateDir, log: join(dir, 'worker.log'), vars, config })
 
   const stack: Stack = {
     dir,
@@ -119,6 +128,26 @@ export async function startStack(servers: MailServers, wanted: InboxWanted[]): P
   for (const inbox of inboxes) await connected(stack, inbox)
   return stack
 }
+
+/**
+ * The script as it would be deployed, built once into `dir`, with a configuration that runs it: from the sources, wrangler would start
+ * the Worker anew at every edit of a file, in the middle of a measurement.
+ */
+export async function frozen(config: string, dir: string): Promise<string> {
+  const out = join(dir, `script-${builds++}`)
+  mkdirSync(out, { recursive: true })
+  await wrangler(['deploy', '--config', config, '--dry-run', '--containers-rollout=none', '--outdir', out])
+  const script = readdirSync(out).find(name => name.endsWith('.js'))!
+  const text = readFileSync(config, 'utf8')
+    .replace(/^main = .*$/m, `main = ${JSON.stringify(script)}\nno_bundle = true`)
+    .replace(/^minify = .*$/m, '')
+    .replace(/"(\.{1,2}\/[^"]*)"/g, (_, path: string) => JSON.stringify(resolve(dirname(config), path)))
+  const copy = join(out, 'wrangler.toml')
+  writeFileSync(copy, text)
+  return copy
+}
+
+let builds = 0
 
 async function makeInboxes(
   servers: MailServers,
@@ -199,6 +228,11 @@ export function atEnd(end: End): { now(): Promise<void>; never(): void } {
 export async function run(work: () => Promise<number | void>): Promise<never> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => void finish().then(() => process.exit(130)))
+  for (const surprise of ['uncaughtException', 'unhandledRejection'] as const)
+    process.on(surprise, error => {
+      console.error(error)
+      void finish().then(() => process.exit(1))
+    })
   let code = 1
   try {
     code = (await work()) ?? 0

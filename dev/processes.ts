@@ -133,12 +133,11 @@ export async function migrate(stateDir: string): Promise<void> {
     await wrangler(['d1', 'migrations', 'apply', database, '--local', '--persist-to', stateDir])
 }
 
-export async function wrangler(args: string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
-  const child = spawn(join(BIN, 'wrangler'), args, {
-    cwd: ROOT,
-    env: { ...wranglerEnv(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+/** Runs wrangler to its end and hands back all it said. `input` is for values that belong on no command line. @throws where it failed. */
+export async function wrangler(args: string[], env: NodeJS.ProcessEnv = {}, input?: string): Promise<string> {
+  const command = process.env.EDGEDESK_WRANGLER ?? join(BIN, 'wrangler')
+  const child = spawn(command, args, { cwd: ROOT, env: { ...wranglerEnv(), ...env }, stdio: 'pipe' })
+  child.stdin.end(input)
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {

@@ -30,8 +30,8 @@ export class Room extends DurableObject<Bindings> {
 }
 
 export class Reader extends DurableObject<Bindings> {
-  /** Where the mailbox stands now; then `read` fetches what is new since. */
-  async connect(account: ImapAccount): Promise<void> {
+  /** Where the mailbox stands now; `read` goes on from there. */
+  async begin(account: ImapAccount): Promise<void> {
     for await (const { frame } of readFrames(await this.#fetch(account, null, null)))
       if (frame.kind === 'opened') {
         await this.ctx.storage.put('cursor', { uidValidity: frame.uidValidity, nextUid: frame.uidNext })
@@ -109,7 +109,7 @@ export default {
     }
     const account = await request.json<ImapAccount>()
     const reader = env.READER.getByName(account.user)
-    if (pathname === '/connect') await reader.connect(account)
+    if (pathname === '/connect') await reader.begin(account)
     else await reader.read(account)
     return Response.json({ ok: true })
   },

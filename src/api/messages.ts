@@ -26,11 +26,9 @@ export const MessageSchema = z
     id: z.uuid(),
     conversation: z.uuid(),
     sender: z.object({
-      id: z
-        .number()
-        .openapi({
-          description: 'The sender’s UUID as an integer of up to 39 digits; `uuid` is the same, lossless.',
-        }),
+      id: z.number().openapi({
+        description: 'The sender’s UUID as an integer of up to 39 digits; `uuid` is the same, lossless.',
+      }),
       uuid: z.uuid(),
       kind: z.enum(['contact', 'assistant', 'person']),
       name: z.string(),

@@ -53,12 +53,10 @@ async function askAssistant(
   const answer = await assistant.answer({
     subject: last.details.subject ?? '',
     said,
-    history: all
-      .slice(0, answered + 1)
-      .map(m => ({
-        from: m.direction === 'incoming' ? ('contact' as const) : ('us' as const),
-        text: m.content,
-      })),
+    history: all.slice(0, answered + 1).map(m => ({
+      from: m.direction === 'incoming' ? ('contact' as const) : ('us' as const),
+      text: m.content,
+    })),
     contactName: now.contact.name,
     assistantName: row.name,
     language: languageOf([...said, last.details.subject ?? ''].join('\n')),

@@ -48,15 +48,15 @@ async function parse(bytes: Uint8Array, flags: string[]): Promise<Email> {
     name: header.key,
     value: header.value.replace(/\s+/g, ' ').trim(),
   }))
-  const valueOf = (name: string) => headers.find(header => header.name === name)?.value
-  const contentType = valueOf('content-type') ?? 'text/plain'
+  const fieldOf = (name: string) => headers.find(header => header.name === name)?.value
+  const contentType = fieldOf('content-type') ?? 'text/plain'
   const date = Date.parse(mail.date ?? '')
-  const returnPath = valueOf('return-path')
+  const returnPath = fieldOf('return-path')
   return {
     headers,
-    messageId: messageIdOf(valueOf('message-id') ?? ''),
-    inReplyTo: messageIds(valueOf('in-reply-to') ?? ''),
-    references: messageIds(valueOf('references') ?? ''),
+    messageId: messageIdOf(fieldOf('message-id') ?? ''),
+    inReplyTo: messageIds(fieldOf('in-reply-to') ?? ''),
+    references: messageIds(fieldOf('references') ?? ''),
     from: mailboxes(mail.from ? [mail.from] : []),
     sender: mailboxes(mail.sender ? [mail.sender] : [])[0] ?? null,
     replyTo: mailboxes(mail.replyTo),

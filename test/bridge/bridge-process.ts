@@ -5,7 +5,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import type { BridgeProblem, FetchRequest, Frame, ImapAccount } from '../../bridge/wire.ts'
 import { readFrames } from '../../src/mail/frames.ts'
 import type { MailServers } from '../servers/mail-servers.ts'
@@ -47,7 +47,7 @@ export class Refused extends Error {
   }
 }
 
-const path = (name: string) => fileURLToPath(new URL(`../../bridge/${name}`, import.meta.url))
+const path = (name: string) => join(import.meta.dirname, '../../bridge', name)
 
 export function buildBridge(): void {
   execFileSync(process.execPath, [path('build.ts')])

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type MailServers, startMailServers } from '../servers/mail-servers.ts'
 import { startProxy } from '../servers/proxy.ts'
@@ -40,7 +40,7 @@ describe('the door', () => {
   })
 
   it('does not start without a token', () => {
-    const file = fileURLToPath(new URL('../../bridge/dist/bridge.mjs', import.meta.url))
+    const file = join(import.meta.dirname, '../../bridge/dist/bridge.mjs')
     const run = spawnSync(process.execPath, [file], { env: { PATH: process.env.PATH }, encoding: 'utf8' })
     expect(run.status).toBe(1)
     expect(run.stderr).toContain('BRIDGE_TOKEN')

@@ -583,6 +583,6 @@ describe(`any order of events, SEED=${SEED}`, () => {
       }
     }
     // A walk that never gets anywhere proves nothing.
-    for (const [what, times] of Object.entries(seen)) expect(times, what).toBeGreaterThan(500)
+    for (const [what, times] of Object.entries(seen)) expect(times, what).toBeGreaterThan(200)
   })
 })

@@ -1,9 +1,16 @@
-/** Builders for tests in workerd: `site()`, `assistant()`, `inbox()`. Each test makes its own, so none can see another's. */
+/**
+ * Builders for tests in workerd: `site()`, `assistant()`, `inbox()`, `received()`, `conversation()`. Each test makes its own, so none
+ * can see another's.
+ */
+import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { eq } from 'drizzle-orm'
+import { NEVER_SYNCED } from '../../src/domain/sync.ts'
+import { mailIdAt, rawKey } from '../../src/mailbox/keys.ts'
+import { Records } from '../../src/mailbox/records.ts'
 import { saveArticle } from '../../src/store/articles.ts'
 import { db } from '../../src/store/db.ts'
-import { newId } from '../../src/store/ids.ts'
+import { newId, sha256Hex } from '../../src/store/ids.ts'
 import { EmailSettings, type MailboxConfig, mailboxConfig } from '../../src/store/inboxes.ts'
 import { assistants, inboxes, sites } from '../../src/store/schema.ts'
 import { seal } from '../../src/store/seal.ts'
@@ -81,4 +88,65 @@ export async function inbox(
   }
   await d1.insert(inboxes).values(values)
   return mailboxConfig(values, row!.dataKey)
+}
+
+let uid = 0
+
+/**
+ * These mails lie stored in the mailbox, as a sync leaves them, and go from there the product's own way: read, weighed, claimed, put
+ * into conversations. Only IMAP is left out. Mails are one character a byte, as `mail()` writes them.
+ */
+export async function received(
+  config: MailboxConfig,
+  mails: readonly string[],
+  about: { internalDate?: number; oldBefore?: number } = {},
+): Promise<{ messageId: string; conversationId: string; mailId: string }[]> {
+  const at = Date.now()
+  const rows = await Promise.all(
+    mails.map(async (text, n) => {
+      const raw = Uint8Array.from(text, character => character.charCodeAt(0))
+      const id = mailIdAt(1, 7, ++uid)
+      await env.MAIL.put(rawKey(config.siteId, config.inboxId, id), raw)
+      return {
+        id,
+        folderId: 1,
+        uidValidity: 7,
+        uid,
+        size: raw.length,
+        internalDate: (about.internalDate ?? at) + n,
+        fetchedAt: at,
+        sha: await sha256Hex(raw),
+        headerKey: id,
+        extent: 'whole' as const,
+        parts: null,
+        oldBefore: about.oldBefore ?? null,
+      }
+    }),
+  )
+  const stub = env.MAILBOX.getByName(`${config.siteId}/${config.inboxId}`)
+  await runInDurableObject(stub, async (mailbox, state) => {
+    const records = new Records(state.storage.sql)
+    if (!records.exists()) {
+      records.saveConfig(config)
+      records.bornFolder('INBOX', 7, 1, at)
+    }
+    // No sync meanwhile: these tests have no IMAP server to ask.
+    records.saveSyncState({ ...NEVER_SYNCED, dueAt: at + 3_600_000 })
+    records.storeMails(records.folder('INBOX')!, rows, uid + 1)
+    await mailbox.alarm()
+  })
+  for (const end = Date.now() + 10_000; ; await new Promise(resolve => setTimeout(resolve, 10))) {
+    const found = await runInDurableObject(stub, (_, state) => {
+      const records = new Records(state.storage.sql)
+      return rows.map(row => records.mail(row.id))
+    })
+    if (found.every(row => row?.conversationId))
+      return found.map(row => ({ messageId: row!.messageId!, conversationId: row!.conversationId!, mailId: row!.id }))
+    if (Date.now() > end) throw new Error('the mails did not become messages in time')
+  }
+}
+
+/** The object of a conversation. */
+export function conversation(siteId: string, id: string) {
+  return env.CONVERSATION.getByName(`${siteId}/${id}`)
 }
