@@ -24,6 +24,8 @@ export interface HeldSmtp {
   hold(point: Point | null): void
   /** Resolves when a session stands at the point. */
   reached(withinMs: number): Promise<void>
+  /** Sessions open now. */
+  sessions(): number
   /** Every mail whose dot came, in order. */
   mails: HeldMail[]
   stop(): Promise<void>
@@ -57,7 +59,7 @@ export async function startHeldSmtp(servers: MailServers): Promise<HeldSmtp> {
     let body: string | null = null
     let from = ''
     let to: string[] = []
-    let busy = Promise.resolve()
+    let busy: Promise<unknown> = Promise.resolve()
     let loggingIn = 0
     const say = (line: string) => {
       if (!socket.destroyed) socket.write(`${line}\r\n`)
@@ -134,7 +136,7 @@ export async function startHeldSmtp(servers: MailServers): Promise<HeldSmtp> {
       await at('dot, not handed on')
       // Held at this point, the client is gone when it goes on: then the mail was never taken.
       if (socket.destroyed || !socket.writable) return
-      const raw = Buffer.from(mail.replace(/^\.\./gm, '.'), 'latin1')
+      const raw = Buffer.from(`${mail.replace(/^\.\./gm, '.')}\r\n`, 'latin1')
       await onward.sendMail({ envelope: { from, to }, raw })
       one.handedOn = true
       await at('dot, handed on')
@@ -151,6 +153,7 @@ export async function startHeldSmtp(servers: MailServers): Promise<HeldSmtp> {
   return {
     port: (server.address() as net.AddressInfo).port,
     mails,
+    sessions: () => sockets.size,
     hold(wanted) {
       go()
       point = wanted
@@ -159,7 +162,10 @@ export async function startHeldSmtp(servers: MailServers): Promise<HeldSmtp> {
     },
     async reached(withinMs) {
       const late = new Promise<never>((_, reject) =>
-        setTimeout(() => reject(new Error(`nobody came to "${point}" within ${withinMs} ms`)), withinMs).unref(),
+        setTimeout(
+          () => reject(new Error(`nobody came to "${point}" within ${withinMs} ms`)),
+          withinMs,
+        ).unref(),
       )
       await Promise.race([arrival, late])
     },

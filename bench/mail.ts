@@ -13,7 +13,9 @@ import { run, startServers } from './stack.ts'
 import { throughput } from './throughput.ts'
 
 const parts = { latency, throughput, footprint }
-const { values } = parseArgs({ options: { short: { type: 'boolean', default: false }, only: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { short: { type: 'boolean', default: false }, only: { type: 'string' } },
+})
 const wanted = values.only?.split(',') ?? Object.keys(parts)
 
 await run(async () => {
@@ -25,4 +27,5 @@ await run(async () => {
     figures.push(...(await measure(servers, values.short)))
   }
   console.log(table(figures))
+  return 0
 })

@@ -23,8 +23,7 @@ export function* bag(count: number, to: string, seed: number): Generator<BagMail
   for (let n = 0; n < count; n++) {
     const parent = n % 3 === 2 ? Math.floor(random() * n) : null
     const writer = parent === null ? Math.floor(random() * WRITERS) : known[parent]!.writer
-    const references =
-      parent === null ? [] : [...known[parent]!.references, known[parent]!.id].slice(-10)
+    const references = parent === null ? [] : [...known[parent]!.references, known[parent]!.id].slice(-10)
     const id = `<${seed}.${n}@${to.replace('@', '.')}>`
     known.push({ id, references, writer })
     const size = Math.round(2_000 * 100 ** random())
@@ -48,7 +47,9 @@ interface Wanted {
 function mail({ n, to, writer, id, references, size, random }: Wanted): string {
   const from = `customer${writer}@example.test`
   const reply = references.length > 0
-  const quote = reply ? `\nOn an earlier day, Support wrote:\n> ${sentence(random)}\n> ${sentence(random)}\n` : ''
+  const quote = reply
+    ? `\nOn an earlier day, Support wrote:\n> ${sentence(random)}\n> ${sentence(random)}\n`
+    : ''
   // Above what people type, mail is HTML; and the largest are so by what hangs on them.
   const kind = size < 6_000 ? 'text' : size < 40_000 ? (random() < 0.3 ? 'attached' : 'html') : 'attached'
   const typed = kind === 'attached' ? 2_000 : kind === 'html' ? Math.round(size / 3) : size - 600
@@ -72,7 +73,8 @@ function mail({ n, to, writer, id, references, size, random }: Wanted): string {
   const both = `Content-Type: multipart/alternative; boundary="alt-${n}"\n\n--alt-${n}\n${plain}--alt-${n}\n${html}--alt-${n}--\n`
   if (kind === 'html') return `${head.join('\n')}\n${both}`
   const bytes = Buffer.alloc(Math.max(500, Math.round(((size - 6_000) * 3) / 4)))
-  for (let i = 0; i < bytes.length; i += 4) bytes.writeUInt32LE(Math.floor(random() * 2 ** 32), Math.min(i, bytes.length - 4))
+  for (let i = 0; i < bytes.length; i += 4)
+    bytes.writeUInt32LE(Math.floor(random() * 2 ** 32), Math.min(i, bytes.length - 4))
   const base64 = bytes.toString('base64').replace(/.{76}/g, '$&\n')
   const attachment = `Content-Type: image/jpeg; name="photo-${n}.jpg"\nContent-Disposition: attachment; filename="photo-${n}.jpg"\nContent-Transfer-Encoding: base64\n\n${base64}\n`
   return `${head.join('\n')}\nContent-Type: multipart/mixed; boundary="mix-${n}"\n\n--mix-${n}\n${both}--mix-${n}\n${attachment}--mix-${n}--\n`
@@ -91,7 +93,10 @@ function words(length: number, random: () => number): string {
 }
 
 function sentence(random: () => number): string {
-  const some = Array.from({ length: 6 + Math.floor(random() * 8) }, () => WORDS[Math.floor(random() * WORDS.length)]!)
+  const some = Array.from(
+    { length: 6 + Math.floor(random() * 8) },
+    () => WORDS[Math.floor(random() * WORDS.length)]!,
+  )
   return `${some.join(' ')}.`
 }
 

@@ -149,11 +149,7 @@ export async function frozen(config: string, dir: string): Promise<string> {
 
 let builds = 0
 
-async function makeInboxes(
-  servers: MailServers,
-  stateDir: string,
-  wanted: InboxWanted[],
-): Promise<Inbox[]> {
+async function makeInboxes(servers: MailServers, stateDir: string, wanted: InboxWanted[]): Promise<Inbox[]> {
   return withDatabases(stateDir, async env => {
     const made: Inbox[] = []
     for (const { address, settings, withoutAssistant } of wanted) {
@@ -225,7 +221,7 @@ export function atEnd(end: End): { now(): Promise<void>; never(): void } {
 }
 
 /** The frame of a bench: whatever becomes of `work`, nothing of it stays behind. */
-export async function run(work: () => Promise<number | void>): Promise<never> {
+export async function run(work: () => Promise<number>): Promise<never> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => void finish().then(() => process.exit(130)))
   for (const surprise of ['uncaughtException', 'unhandledRejection'] as const)
@@ -235,7 +231,7 @@ export async function run(work: () => Promise<number | void>): Promise<never> {
     })
   let code = 1
   try {
-    code = (await work()) ?? 0
+    code = await work()
   } catch (error) {
     console.error(error)
   }

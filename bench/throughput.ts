@@ -9,6 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort, ROOT, startWorker } from '../dev/processes.ts'
 import type { MailServers } from '../test/servers/mail-servers.ts'
+import { inParallel } from './parallel.ts'
 import { bag, numberIn } from './post-bag.ts'
 import { type Figure, median, note } from './report.ts'
 import { atEnd, BRIDGE_TOKEN, frozen, type Inbox, type Stack, startStack } from './stack.ts'
@@ -105,9 +106,7 @@ async function rows(stateDir: string, query: string, of: string, wanted: number)
     .filter(name => name.endsWith('.sqlite') && !name.startsWith('metadata'))
     .map(name => new DatabaseSync(join(dir, name), { readOnly: true }))
   try {
-    const db = open.find(one =>
-      one.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(tables),
-    )
+    const db = open.find(one => one.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(tables))
     if (!db) throw new Error(`no local D1 database has the table ${tables}`)
     const count = db.prepare(query)
     const end = performance.now() + GIVE_UP_MS
@@ -158,15 +157,6 @@ async function checkWhole(stack: Stack, inbox: Inbox, mails: number, seed: numbe
   }
   twice += conversations.length - ids.length
   return { conversations: ids.length, messages, lost, twice, astray }
-}
-
-export async function inParallel<T>(width: number, items: readonly T[], work: (item: T) => Promise<void>) {
-  const queue = [...items]
-  await Promise.all(
-    Array.from({ length: width }, async () => {
-      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
-    }),
-  )
 }
 
 async function startBaseline(servers: MailServers, stack: Stack) {

@@ -135,10 +135,10 @@ Edgedesk runs at ${url}   (development: loopback mail servers are allowed)
   IMAP          127.0.0.1:${mail.imapPort}   SMTP 127.0.0.1:${mail.smtpPort}   (no TLS: it is all on this machine)
   handle        ${handleFile}
 
-Try it, in another terminal:
+Try it, in another terminal: send a mail, read the first answer, see the conversations.
 
-  curl smtp://127.0.0.1:${mail.smtpPort} --mail-from ${customer.address} --mail-rcpt ${inbox.address} --crlf -T - <<< $'From: Alice <${customer.address}>\\nTo: ${inbox.address}\\nSubject: Refund\\nMessage-ID: <'$RANDOM$RANDOM'@demo.test>\\n\\nHow do I get a refund for my order?'
-  curl -s imap://127.0.0.1:${mail.imapPort}/INBOX -u '${customer.address}:${customer.password}' -X 'FETCH * BODY.PEEK[]' -v 2>&1 | grep -A60 '^< \\* .* FETCH'
+  printf 'From: Alice <${customer.address}>\\nTo: ${inbox.address}\\nSubject: Refund\\n\\nHow do I get a refund for my order?\\n' | curl -s smtp://127.0.0.1:${mail.smtpPort} --mail-from ${customer.address} --mail-rcpt ${inbox.address} --crlf -T -
+  curl -s 'imap://127.0.0.1:${mail.imapPort}/INBOX;MAILINDEX=1' -u '${customer.address}:${customer.password}'
   curl -s ${url}/api/v1/conversations/ -H 'Authorization: Api-Key ${apiKey}'
 
 Ctrl-C stops it.`)
