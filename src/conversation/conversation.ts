@@ -27,7 +27,8 @@ export interface Arrival {
 }
 
 const PROJECTION_WAIT_MS = 300
-const LEASE_MS = 60_000
+/** How soon after a crash an effect is taken up again; one that is still at work in this life is left to it. */
+const LEASE_MS = 15_000
 const RETRY_MS = [1_000, 5_000, 30_000, 120_000, 600_000]
 
 export class Conversation extends DurableObject<Env> {
@@ -35,6 +36,8 @@ export class Conversation extends DurableObject<Env> {
   /** Up to which `seq` D1 has its copy; behind the truth after an eviction, which only makes a copy be written again. */
   #projected: number | null = null
   #projecting: Promise<void> | null = null
+  /** Effects at work in this life of the object. */
+  readonly #atWork = new Set<string>()
 
   /** A mail for this conversation. Safe to repeat: a message already here is only noted as a copy. */
   async receive(arrival: Arrival): Promise<{ ok: true }> {
@@ -83,7 +86,10 @@ export class Conversation extends DurableObject<Env> {
 
   /** From the clock: something was due and nobody came. */
   async wake(): Promise<void> {
-    if (this.#memory.state()) this.#act()
+    if (!this.#memory.state()) return
+    this.#act()
+    // Nothing is owed after all: the copy in D1 that says so is old.
+    if (this.#nextDue() === null) await this.#projectOnce()
   }
 
   override async alarm(): Promise<void> {
@@ -115,10 +121,13 @@ export class Conversation extends DurableObject<Env> {
   #act(at = Date.now()): void {
     for (const owed of this.#memory.effects()) {
       if ((owed.leaseUntil ?? owed.dueAt) > at) continue
-      this.#memory.lease(owed.effect.id, at + LEASE_MS)
-      this.ctx.waitUntil(this.#perform({ ...owed, attempts: owed.attempts + 1 }))
+      const { id } = owed.effect
+      this.#memory.lease(id, at + LEASE_MS)
+      if (this.#atWork.has(id)) continue
+      this.#atWork.add(id)
+      this.ctx.waitUntil(this.#perform(owed).finally(() => this.#atWork.delete(id)))
     }
-    if (this.#behind()) this.ctx.waitUntil(this.#project())
+    if (this.#behind()) this.ctx.waitUntil(this.#project().catch(() => this.#arm()))
     this.#arm()
   }
 
@@ -138,7 +147,7 @@ export class Conversation extends DurableObject<Env> {
         this.ctx.waitUntil(this.#settle())
       }
     } catch (error) {
-      const wait = RETRY_MS[Math.min(owed.attempts, RETRY_MS.length) - 1]!
+      const wait = RETRY_MS[Math.min(owed.attempts, RETRY_MS.length - 1)]!
       this.#memory.retry(effect.id, Date.now() + wait)
       console.error(
         JSON.stringify({

@@ -95,11 +95,15 @@ export class Memory {
   }
 
   lease(id: string, until: number): void {
-    this.#sql.exec('UPDATE effects SET lease_until = ?, attempts = attempts + 1 WHERE id = ?', until, id)
+    this.#sql.exec('UPDATE effects SET lease_until = ? WHERE id = ?', until, id)
   }
 
   retry(id: string, dueAt: number): void {
-    this.#sql.exec('UPDATE effects SET lease_until = NULL, due_at = ? WHERE id = ?', dueAt, id)
+    this.#sql.exec(
+      'UPDATE effects SET lease_until = NULL, due_at = ?, attempts = attempts + 1 WHERE id = ?',
+      dueAt,
+      id,
+    )
   }
 
   done(id: string): void {

@@ -28,6 +28,7 @@ const CHUNK = 24
 const ANY_SIZE = 2 ** 40
 const WATCH_MS = 10 * 60_000
 const LONGEST_BACKOFF_MS = 15 * 60_000
+const LEASE_MS = 15_000
 const RETRY_MS = [2_000, 10_000, 60_000, 300_000, 900_000]
 /** Below this the alarm polls; above it the clock's tick is soon enough. */
 const CLOCK_MS = 60_000
@@ -416,6 +417,8 @@ export class Mailbox extends DurableObject<Env> {
     if (!config) return
     const { dueAt } = this.#records.syncState()
     const times = [this.#records.nextDue() ?? Infinity]
+    // Should the object be torn down at work, somebody looks after it soon.
+    if (this.#running.size > 0) times.push(Date.now() + LEASE_MS)
     const soon = config.settings.pollMs < CLOCK_MS || config.settings.watch
     if (soon && !this.#running.has('sync')) times.push(dueAt)
     if (this.#records.outboxUntold().length > 0 && !this.#running.has('tell'))
