@@ -74,9 +74,10 @@ async function read(row: MailRow, tools: ReceiveTools): Promise<Reading> {
   const email = raw ? await readEmail(raw) : await readEmail(new TextEncoder().encode('\r\n'))
   // Nothing in R2, or a server that lists a mail and hands out nothing.
   if (!raw?.length) email.flags.push('unreadable')
-  if (row.extent === 'reduced') email.flags.push('too_large')
   const remote = row.remote === null ? null : (JSON.parse(row.remote) as Remote)
   if (remote?.textCut) email.flags.push('text_cut')
+  if (remote?.notFetched) email.flags.push('not_fetched', 'unreadable')
+  else if (row.extent === 'reduced') email.flags.push('too_large')
   for (const part of remote?.parts ?? [])
     email.attachments.push({
       filename: safeName(part.filename ?? '', part.contentType),

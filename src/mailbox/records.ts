@@ -13,7 +13,8 @@ const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE folders (
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, uid_validity INTEGER NOT NULL, next_uid INTEGER NOT NULL,
-    connected_at INTEGER NOT NULL, synced_at INTEGER NOT NULL, rescan_to INTEGER, rescan_good_at INTEGER
+    connected_at INTEGER NOT NULL, synced_at INTEGER NOT NULL, rescan_to INTEGER, rescan_good_at INTEGER,
+    stuck_uid INTEGER, stuck_times INTEGER NOT NULL DEFAULT 0
   );
   CREATE TABLE mails (
     id TEXT PRIMARY KEY, folder_id INTEGER NOT NULL, uid_validity INTEGER NOT NULL, uid INTEGER NOT NULL, size INTEGER NOT NULL,
@@ -51,6 +52,8 @@ export type Extent = 'whole' | 'large' | 'reduced'
 export interface Remote {
   parts: RemotePart[]
   textCut: boolean
+  /** Fetching it failed again and again; only its main headers are here. */
+  notFetched?: true
 }
 
 export interface MailRow {
@@ -144,6 +147,17 @@ export class Records {
 
   endRescan(folder: Folder): void {
     this.#sql.exec('UPDATE folders SET rescan_to = NULL, rescan_good_at = NULL WHERE id = ?', folder.id)
+  }
+
+  /** A fetch failed with the cursor here. Says how many times in a row now. */
+  stuck(folder: Folder): number {
+    this.#sql.exec(
+      'UPDATE folders SET stuck_times = iif(stuck_uid IS next_uid, stuck_times + 1, 1), stuck_uid = next_uid WHERE id = ?',
+      folder.id,
+    )
+    return this.#sql
+      .exec<{ times: number }>('SELECT stuck_times AS times FROM folders WHERE id = ?', folder.id)
+      .one().times
   }
 
   /** Mails and the cursor behind them, in one synchronous turn. A mail fetched again overwrites nothing that was made of it. */

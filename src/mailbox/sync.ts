@@ -26,6 +26,8 @@ export interface SyncTools {
   now(): number
 }
 
+/** So often must a fetch fail with the cursor at one place before the mail there is passed over. */
+const STUCK_TIMES = 3
 const PAGE_MAILS = 200
 const PAGE_BYTES = 16 * 1024 * 1024
 /** Largest mail that is fetched without being asked for. */
@@ -39,17 +41,55 @@ const CLOCK_SKEW_MS = 2 * 24 * 60 * 60_000
 
 /** Brings one folder up to date. @throws ImapFailure where the server or the bridge refused; what came before it is kept. */
 export async function syncFolder(path: string, tools: SyncTools): Promise<void> {
-  for (;;) {
+  for (let more = true; more; ) {
     const folder = tools.records.folder(path)
-    const more = !folder
+    more = !folder
       ? await connectFolder(path, tools)
       : folder.rescan
         ? await rescanPage(folder, folder.rescan, tools)
-        : await fetchPage(folder, tools, null)
-    if (!more) break
+        : await newPage(folder, tools)
   }
   const folder = tools.records.folder(path)
   if (folder) tools.records.folderSynced(folder, tools.now())
+}
+
+/** A page of what is new; where the same mail breaks it again and again while the server is well, past that mail (A12). */
+async function newPage(folder: Folder, tools: SyncTools): Promise<boolean> {
+  try {
+    return await fetchPage(folder, tools, null)
+  } catch (error) {
+    const now = tools.records.folder(folder.path) ?? folder
+    if (tools.records.stuck(now) < STUCK_TIMES || !(await passOver(now, tools))) throw error
+    return true
+  }
+}
+
+/** Stores the main headers of the next mail, marked, and moves behind it; the mail itself is fetched when someone asks for it. */
+async function passOver(folder: Folder, tools: SyncTools): Promise<boolean> {
+  const { siteId, inboxId, account, imap, bucket, records, now } = tools
+  const { uidValidity, nextUid } = folder
+  const page = await imap.scan({ account, folder: folder.path, uidValidity, nextUid })
+  const mail = page.mails[0]
+  if (page.opened.uidValidity !== uidValidity || !mail) return false
+  const id = mailIdAt(folder.id, uidValidity, mail.uid)
+  const head = Uint8Array.from(`${mail.headers.trimEnd()}\r\n\r\n`, char => char.charCodeAt(0))
+  await bucket.put(reducedKey(siteId, inboxId, id), head)
+  const row: MailRow = {
+    ...{
+      id,
+      folderId: folder.id,
+      uidValidity,
+      uid: mail.uid,
+      size: mail.size,
+      internalDate: mail.internalDate,
+    },
+    ...{ fetchedAt: now(), sha: await sha256Hex(head), headerKey: await headerKey(mail.headers, mail.size) },
+    ...{ extent: 'reduced', oldBefore: null },
+    remote: JSON.stringify({ parts: [], textCut: false, notFetched: true } satisfies Remote),
+  }
+  records.storeMails(folder, [row], mail.uid + 1)
+  await tools.stored()
+  return true
 }
 
 async function connectFolder(path: string, tools: SyncTools): Promise<boolean> {
@@ -170,15 +210,15 @@ class Group {
       const bytes = await item.body()
       await bucket.put(reducedKey(siteId, inboxId, id), bytes)
       this.#reduced = { uid: frame.uid, parts: frame.attachments, textCut: frame.textCut }
-      if (!frame.whole) this.#storing.push(this.#row(frame, await sha256Hex(bytes), bytes, 'reduced'))
+      if (!frame.whole) this.#push(this.#row(frame, await sha256Hex(bytes), bytes, 'reduced'))
     } else if (frame.length <= PARSED_WHOLE_BYTES) {
       const bytes = await item.body()
       this.#bytes += bytes.length
-      this.#storing.push(this.#storeSmall(frame, id, bytes))
+      this.#push(this.#storeSmall(frame, id, bytes))
     } else {
       // Too large to hold: piped through, one at a time.
       const { sha, head } = await pipeToBucket(bucket, rawKey(siteId, inboxId, id), item, frame.length)
-      this.#storing.push(this.#row(frame, sha, head, 'large'))
+      this.#push(this.#row(frame, sha, head, 'large'))
     }
     if (this.#storing.length >= GROUP_MAILS || this.#bytes >= GROUP_BYTES) await this.close()
   }
@@ -197,6 +237,12 @@ class Group {
     }
     records.storeMails(this.#folder, rows, this.#moves ? Math.max(...rows.map(row => row.uid)) + 1 : 0)
     await this.#tools.stored()
+  }
+
+  /** Waited for in `close`; a failure before that is not yet anybody's surprise. */
+  #push(storing: Promise<MailRow>): void {
+    storing.catch(() => {})
+    this.#storing.push(storing)
   }
 
   async #storeSmall(frame: MailHead, id: string, bytes: Uint8Array): Promise<MailRow> {
@@ -252,7 +298,10 @@ export async function pipeToBucket(
   })
   const fixed = new FixedLengthStream(length)
   const piped = source.stream().pipeThrough(tap).pipeTo(fixed.writable)
-  await Promise.all([bucket.put(key, fixed.readable), piped])
+  // Both are waited for, so that a cut line leaves neither behind unheard.
+  const [stored, sent] = await Promise.allSettled([bucket.put(key, fixed.readable), piped])
+  if (sent.status === 'rejected') throw sent.reason
+  if (stored.status === 'rejected') throw new ImapFailure(problem('storage'))
   const joined = new Uint8Array(head.reduce((sum, chunk) => sum + chunk.length, 0))
   let at = 0
   for (const chunk of head) {
