@@ -15,7 +15,7 @@ import { readFrames } from '../src/mail/frames.ts'
 import type { MailServers } from '../test/servers/mail-servers.ts'
 import { startProxy } from '../test/servers/proxy.ts'
 import { bag } from './post-bag.ts'
-import { type Figure, kib, note } from './report.ts'
+import { type Figure, kib, median, note, worst } from './report.ts'
 import { atEnd, BRIDGE_TOKEN } from './stack.ts'
 
 const MIB = 1024 * 1024
@@ -130,7 +130,7 @@ async function memory(servers: MailServers, short: boolean): Promise<Figure> {
     url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/hooks/mailbox-news`,
     token: 'a-token-of-the-bench-0123456789',
   }
-  const rounds = short ? 1 : 4
+  const rounds = short ? 1 : 12
   const mails = short ? 50 : 250
   try {
     const boxes = await Promise.all(
@@ -240,15 +240,17 @@ async function idlePolls(servers: MailServers, short: boolean): Promise<Figure[]
       note(`idle poll, ${mails} mails: ${connected} bytes with connect and login, then ${open.join(', ')}`)
     }
     const [few, lots] = [cost[20]!, cost[many]!]
-    const worst = (of: { open: number[] }) => Math.max(...of.open)
+    const most = (of: { open: number[] }) => worst(of.open)
+    // Dovecot writes into its OK how long it took, so single polls differ by a few digits.
+    const usual = (of: { open: number[] }) => median(of.open)
     const apart = (a: number, b: number) => Math.abs(a / b - 1)
     return [
       {
         figure: `idle poll of a box with ${many.toLocaleString('en')} mails, open connection`,
-        measured: `${worst(lots)} bytes`,
-        baseline: `20 mails: ${worst(few)} bytes`,
+        measured: `${usual(lots)} bytes (worst ${most(lots)})`,
+        baseline: `20 mails: ${usual(few)} bytes (worst ${most(few)})`,
         bar: '≤ 512 bytes, equal ± 5 %',
-        met: worst(lots) <= 512 && apart(worst(lots), worst(few)) <= 0.05,
+        met: most(lots) <= 512 && apart(usual(lots), usual(few)) <= 0.05,
       },
       {
         figure: `the same with connect, TLS and login`,
@@ -293,8 +295,33 @@ async function scriptSize(): Promise<Figure[]> {
   }
 }
 
-async function startUp(_short: boolean): Promise<Figure[]> {
-  return []
+/**
+ * What `wrangler check startup` says: the time V8 was busy while the script was evaluated once, in workerd on this machine. How
+ * that compares with the platform's machines, which allow one second, nobody outside can say.
+ */
+async function startUp(short: boolean): Promise<Figure[]> {
+  const dir = mkdtempSync(join(tmpdir(), 'edgedesk-bench-'))
+  const ended = atEnd(async () => rmSync(dir, { recursive: true, force: true }))
+  try {
+    const times: number[] = []
+    for (let n = 0; n < (short ? 1 : 5); n++) {
+      const outfile = join(dir, 'startup.cpuprofile')
+      const said = await wrangler(['check', 'startup', '--outfile', outfile, '--args=--containers-rollout=none'])
+      const active = /Active: ([\d.]+) ms/.exec(said)?.[1]
+      if (!active) throw new Error(`wrangler check startup says something else now:\n${said}`)
+      times.push(Number(active))
+    }
+    return [
+      {
+        figure: `Worker start-up CPU (\`wrangler check startup\`, median of ${times.length})`,
+        measured: `${median(times).toFixed(0)} ms (worst ${worst(times).toFixed(0)})`,
+        bar: 'reported',
+        met: null,
+      },
+    ]
+  } finally {
+    await ended.now()
+  }
 }
 
 async function ends(child: ReturnType<typeof spawn>): Promise<void> {

@@ -59,7 +59,7 @@ const { values } = parseArgs({
 })
 const rounds = values.short ? 2 : 20
 
-await run(async () => {
+async function all(): Promise<number> {
   note(`seed ${values.seed}`)
   const servers = await startServers()
   const smtp = await startHeldSmtp(servers)
@@ -92,7 +92,7 @@ await run(async () => {
   )
   await stack.stop()
   return violations.length === 0 ? 0 : 1
-})
+}
 
 /** Mails come in, and a moment after the first of them reaches R2 somebody is killed. No answer leaves before that. */
 async function killAtStore(lab: Lab, victim: Victim): Promise<void> {
@@ -289,3 +289,5 @@ function rawMails(dir: string): number {
     db.close()
   }
 }
+
+await run(all)

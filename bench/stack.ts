@@ -68,6 +68,8 @@ const KEK = Buffer.from('a key of 32 bytes for the bench.').toString('base64')
 /** Dovecot and Postfix; what is spawned from now on trusts their CA. */
 export async function startServers(): Promise<MailServers> {
   const servers = await startMailServers()
+  // wrangler would write a trace of every call into a database of its own: tens of megabytes in a run.
+  process.env.X_LOCAL_OBSERVABILITY = 'false'
   process.env.NODE_EXTRA_CA_CERTS = servers.ca
   atEnd(servers.stop)
   return servers

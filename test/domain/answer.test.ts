@@ -11,7 +11,9 @@ describe('the two bodies of an answer', () => {
 
   it('OU6 the HTML says the same: paragraphs, line breaks, everything escaped', () => {
     const { html } = answerBodies('Hello <b>Alice</b> & "all",\nline two\n\nBye', [], 'en')
-    expect(html).toContain('<p>Hello &lt;b&gt;Alice&lt;/b&gt; &amp; &quot;all&quot;,<br>\nline two</p>\n<p>Bye</p>')
+    expect(html).toContain(
+      '<p>Hello &lt;b&gt;Alice&lt;/b&gt; &amp; &quot;all&quot;,<br>\nline two</p>\n<p>Bye</p>',
+    )
     expect(html).not.toContain('<b>')
   })
 
@@ -42,25 +44,38 @@ describe('the two bodies of an answer', () => {
     expect(html).toContain(`<p>${heading}</p>`)
   })
 
-  it.each(['javascript:alert(1)', 'data:text/html,<script>', ' https://a.example', 'JAVASCRIPT://x/%0aalert(1)', 'file:///etc/passwd'])(
-    'OU8 a source at %s is named and not linked',
-    url => {
-      const { html } = answerBodies('x', [{ id: '1', title: 'Click', url }], 'en')
-      expect(html).toContain('<li>Click</li>')
-      expect(html).not.toContain('<a ')
-    },
-  )
+  it.each([
+    'javascript:alert(1)',
+    'data:text/html,<script>',
+    ' https://a.example',
+    'JAVASCRIPT://x/%0aalert(1)',
+    'file:///etc/passwd',
+  ])('OU8 a source at %s is named and not linked', url => {
+    const { html } = answerBodies('x', [{ id: '1', title: 'Click', url }], 'en')
+    expect(html).toContain('<li>Click</li>')
+    expect(html).not.toContain('<a ')
+  })
 
   it('OU8 a link in the text is a link, and what follows it is not', () => {
-    const { html } = answerBodies('See https://a.example/?x=1&y="2" or http://b.example, <https://c.example/>.', [], 'en')
-    expect(html).toContain('<a href="https://a.example/?x=1&amp;y=">https://a.example/?x=1&amp;y=</a>&quot;2&quot;')
+    const { html } = answerBodies(
+      'See https://a.example/?x=1&y="2" or http://b.example, <https://c.example/>.',
+      [],
+      'en',
+    )
+    expect(html).toContain(
+      '<a href="https://a.example/?x=1&amp;y=">https://a.example/?x=1&amp;y=</a>&quot;2&quot;',
+    )
     expect(html).toContain('&lt;<a href="https://c.example/">https://c.example/</a>&gt;.')
     expect(html.match(/<a /g)).toHaveLength(3)
   })
 
   it('OU8 no title, address or text gets out of its place in the HTML', () => {
     const evil = '"><img src=x onerror=alert(1)>'
-    const { html } = answerBodies(`https://a.example/${evil}`, [{ id: '1', title: evil, url: `https://a.example/${evil}` }], evil)
+    const { html } = answerBodies(
+      `https://a.example/${evil}`,
+      [{ id: '1', title: evil, url: `https://a.example/${evil}` }],
+      evil,
+    )
     expect(html).not.toContain('<img')
     expect(html.match(/<[a-z]+/g)?.sort()).toEqual(['<a', '<a', '<body', '<html', '<li', '<ol', '<p', '<p'])
   })

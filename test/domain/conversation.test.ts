@@ -161,7 +161,13 @@ describe('a mail arrives', () => {
     const { state, messages, effects } = step(conversation(), mail('m1'), AT)
     expect(state).toMatchObject({ seq: 1, epoch: 2, length: 1, unread: 1, lastMessage: { id: 'm1', at: AT } })
     expect(messages).toMatchObject([
-      { id: 'm1', position: 0, seq: 1, delivery: null, details: { reply: { do: 'answer', why: 'answered' } } },
+      {
+        id: 'm1',
+        position: 0,
+        seq: 1,
+        delivery: null,
+        details: { reply: { do: 'answer', why: 'answered' } },
+      },
     ])
     expect(effects).toEqual([{ kind: 'ask_assistant', id: `ask:2:${AT}`, epoch: 2, draft: false }])
   })
@@ -254,7 +260,11 @@ describe('copies of one mail', () => {
     play.tell(mail('m1', { known: play.message('m1'), at: { inboxId: 'inbox', mailId: '1-7-900' } }))
     expect(play.message('m1').details.copies).toEqual([elsewhere, { inboxId: 'inbox', mailId: '1-7-900' }])
     const settled = play.state
-    for (const at of [elsewhere, { inboxId: 'inbox', mailId: '1-7-900' }, { inboxId: 'inbox', mailId: '1-7-m1' }])
+    for (const at of [
+      elsewhere,
+      { inboxId: 'inbox', mailId: '1-7-900' },
+      { inboxId: 'inbox', mailId: '1-7-m1' },
+    ])
       expect(play.tell(mail('m1', { known: play.message('m1'), at }))).toEqual({
         state: settled,
         messages: [],
@@ -312,12 +322,43 @@ describe('an answer is made', () => {
   })
 })
 
+describe('the assistant has nothing to say', () => {
+  it('I7 that stands on the message it was asked about, and nothing is sent', () => {
+    const play = new Play()
+    play.tell(mail('m1'))
+    const { epoch } = play.state
+    const turn = play.tell({ type: 'answer_missing', epoch, message: play.message('m1') })
+    expect(turn.effects).toEqual([])
+    expect(turn.messages).toMatchObject([
+      { id: 'm1', position: 0, seq: 2, details: { reply: { do: 'silent', why: 'assistant_silent' } } },
+    ])
+    expect(play.state).toMatchObject({ epoch, seq: 2, length: 1, pending: null })
+  })
+
+  it('I7 of an epoch that is over it is nothing', () => {
+    const play = new Play()
+    play.tell(mail('m1'))
+    const { epoch } = play.state
+    play.tell(mail('m2'))
+    const { state } = play
+    expect(play.tell({ type: 'answer_missing', epoch, message: play.message('m1') })).toEqual({
+      state,
+      messages: [],
+      effects: [],
+    })
+  })
+})
+
 describe('a person takes over', () => {
   it('CO6 the owner changes, the epoch and seq rise by one, and once is enough', () => {
     const before = conversation({ seq: 5, epoch: 3 })
     const taken = step(before, { type: 'person_took_over' }, AT)
     expect(taken.state).toEqual({ ...before, owner: 'person', epoch: 4, seq: 6 })
-    expect(step(taken.state, { type: 'person_took_over' }, AT)).toEqual({ state: taken.state, messages: [], effects: [] })
+    expect(step(taken.state, { type: 'person_took_over' }, AT)).toEqual({
+      state: taken.state,
+      messages: [],
+      effects: [],
+    })
   })
 
   it('CO6 and hands back the same way', () => {
@@ -441,7 +482,25 @@ describe('the fate of an answer', () => {
 const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 31)
 
 // How often each happens, among the others.
-const MOVES = ['mail', 'robot', 'copy', 'answer', 'answer', 'answer', 'leave', 'leave', 'fate', 'fate', 'over', 'back', 'back'] as const
+const MOVES = [
+  'mail',
+  'mail',
+  'robot',
+  'copy',
+  'answer',
+  'answer',
+  'answer',
+  'answer',
+  'leave',
+  'leave',
+  'leave',
+  'leave',
+  'fate',
+  'fate',
+  'over',
+  'back',
+  'back',
+] as const
 
 function randomOf(seed: number) {
   let state = seed >>> 0
@@ -487,7 +546,10 @@ describe(`any order of events, SEED=${SEED}`, () => {
           }
           case 'robot':
             story.push('a robot writes')
-            turn = play.tell(mail(`m${made++}`, { class: anyOf(['automatic', 'bounce', 'list'] as const) }), AT + move)
+            turn = play.tell(
+              mail(`m${made++}`, { class: anyOf(['automatic', 'bounce', 'list'] as const) }),
+              AT + move,
+            )
             break
           case 'copy': {
             const known = anyOf([...play.messages.values()].filter(one => one.direction === 'incoming'))
@@ -502,6 +564,12 @@ describe(`any order of events, SEED=${SEED}`, () => {
           case 'answer': {
             const request = asked.length > 0 ? asked.splice(random(asked.length), 1)[0] : undefined
             if (!request) break
+            const about = anyOf([...play.messages.values()].filter(one => one.direction === 'incoming'))
+            if (about && random(6) === 0) {
+              story.push(`nothing to say in epoch ${request.epoch}`)
+              turn = play.tell({ type: 'answer_missing', epoch: request.epoch, message: about }, AT + move)
+              break
+            }
             story.push(`an answer for epoch ${request.epoch}`)
             turn = play.tell(answer(`a${made++}`, request.epoch, request.draft), AT + move)
             seen.drafts += turn.messages.filter(one => one.delivery?.status === 'draft').length
@@ -533,12 +601,20 @@ describe(`any order of events, SEED=${SEED}`, () => {
             if (!subject) break
             // What a mailbox can say: of what left, anything; of what did not, that it did not.
             const left = subject.delivery?.status === 'leaving'
-            const status = anyOf<Phase>(left ? ['sent', 'retry', 'failed', 'uncertain'] : ['retry', 'failed', 'withdrawn', 'held'])!
+            const status = anyOf<Phase>(
+              left
+                ? ['sent', 'sent', 'sent', 'retry', 'failed', 'uncertain']
+                : ['retry', 'retry', 'failed', 'withdrawn', 'held'],
+            )!
             story.push(`${subject.id} is ${status}`)
             turn = play.learnsFate(subject.id, status)
             if (status === 'sent') sent.set(subject.id, (sent.get(subject.id) ?? 0) + 1)
             seen.sent += status === 'sent' ? 1 : 0
-            if (random(3) === 0) must(play.learnsFate(subject.id, status).messages.length === 0, 'a fate told twice changed something')
+            if (random(3) === 0)
+              must(
+                play.learnsFate(subject.id, status).messages.length === 0,
+                'a fate told twice changed something',
+              )
             break
           }
           case 'over':
@@ -554,26 +630,42 @@ describe(`any order of events, SEED=${SEED}`, () => {
           if (effect.kind === 'ask_assistant') asked.push(effect)
           if (effect.kind === 'withdraw') {
             seen.withdraws++
-            must(!letGo.has(effect.messageId) || play.message(effect.messageId).delivery?.status !== 'leaving', 'called back what is leaving')
+            must(
+              !letGo.has(effect.messageId) || play.message(effect.messageId).delivery?.status !== 'leaving',
+              'called back what is leaving',
+            )
           }
         }
 
         const changed = turn.messages.length > 0 || turn.state !== before
-        must(turn.state.seq === before.seq + (changed ? 1 : 0), `seq went from ${before.seq} to ${turn.state.seq}`)
+        must(
+          turn.state.seq === before.seq + (changed ? 1 : 0),
+          `seq went from ${before.seq} to ${turn.state.seq}`,
+        )
         must(turn.messages.length <= 1, 'one event changes one message at most')
-        for (const message of turn.messages) must(message.seq === turn.state.seq, 'a changed message without the new seq')
+        for (const message of turn.messages)
+          must(message.seq === turn.state.seq, 'a changed message without the new seq')
         must(turn.state.epoch >= before.epoch, 'the epoch fell')
         must(turn.state.length === play.messages.size, 'length is not the number of messages')
         const positions = [...play.messages.values()].map(one => one.position).sort((a, b) => a - b)
-        must(positions.every((position, i) => position === i), 'positions have gaps')
+        must(
+          positions.every((position, i) => position === i),
+          'positions have gaps',
+        )
         const mayStillLeave = [...play.messages.values()].filter(
-          one => one.delivery?.status === 'queued' && one.epoch === turn.state.epoch && turn.state.owner === 'assistant',
+          one =>
+            one.delivery?.status === 'queued' &&
+            one.epoch === turn.state.epoch &&
+            turn.state.owner === 'assistant',
         )
         must(mayStillLeave.length <= 1, 'two answers may leave')
         const { pending } = turn.state
         if (pending) {
           must(pending.epoch === turn.state.epoch, 'pending from an earlier epoch')
-          must(['queued', 'retry'].includes(play.message(pending.messageId).delivery!.status), 'pending, but over')
+          must(
+            ['queued', 'retry'].includes(play.message(pending.messageId).delivery!.status),
+            'pending, but over',
+          )
         }
       }
       for (const [id, times] of sent) must(times === 1 && letGo.has(id), `${id} was sent ${times} times`)

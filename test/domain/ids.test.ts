@@ -11,7 +11,9 @@ describe('ids', () => {
   })
 
   it.each([0x00, 0xff])('ID1 version and variant stand, whatever the random bytes (%i)', value => {
-    expect(uuidv7(AT, bytes(value))).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(uuidv7(AT, bytes(value))).toMatch(
+      /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+    )
   })
 
   it('ID1 sorts by time', () => {
@@ -27,9 +29,12 @@ describe('ids', () => {
     expect(uuidv7(AT, random)).not.toBe(uuidv7(AT + 1, random))
   })
 
-  it.each([-1, -(10 ** 15), 0.7])('ID2 a moment of %d, before time or between two, still makes an id of the epoch', at => {
-    expect(uuidv7(at, bytes(0))).toBe('00000000-0000-7000-8000-000000000000')
-  })
+  it.each([-1, -(10 ** 15), 0.7])(
+    'ID2 a moment of %d, before time or between two, still makes an id of the epoch',
+    at => {
+      expect(uuidv7(at, bytes(0))).toBe('00000000-0000-7000-8000-000000000000')
+    },
+  )
 
   it.each([
     '',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import {
+  type Attempt,
   afterAttempt,
   afterRestart,
-  type Attempt,
   CAPS,
   capReached,
   isOver,
@@ -15,7 +15,17 @@ import { problem } from '../../src/domain/problem.ts'
 const AT = Date.UTC(2026, 10, 20, 9)
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-const PHASES: Phase[] = ['queued', 'sending', 'leaving', 'sent', 'retry', 'failed', 'uncertain', 'withdrawn', 'held']
+const PHASES: Phase[] = [
+  'queued',
+  'sending',
+  'leaving',
+  'sent',
+  'retry',
+  'failed',
+  'uncertain',
+  'withdrawn',
+  'held',
+]
 
 /** A mail that was queued at AT. */
 function owed(about: Partial<Owed> = {}): Owed {
@@ -76,14 +86,19 @@ describe('after an attempt', () => {
   it('OU2 a try that falls on the last moment is still made, one millisecond later is not', () => {
     const late = owed({ attempts: 9 })
     const last = AT + 48 * HOUR - 240 * MINUTE
-    expect(afterAttempt(late, busy, last, OUTBOX_RULES)).toMatchObject({ phase: 'retry', dueAt: AT + 48 * HOUR })
+    expect(afterAttempt(late, busy, last, OUTBOX_RULES)).toMatchObject({
+      phase: 'retry',
+      dueAt: AT + 48 * HOUR,
+    })
     expect(afterAttempt(late, busy, last + 1, OUTBOX_RULES)).toMatchObject({ phase: 'failed', dueAt: null })
   })
 })
 
 describe('after a restart', () => {
   it('OU3 what was being sent had not left: it is due at once, and the try is not counted', () => {
-    expect(afterRestart(owed({ attempts: 2 }), AT + 5)).toEqual(owed({ phase: 'queued', attempts: 2, dueAt: AT + 5 }))
+    expect(afterRestart(owed({ attempts: 2 }), AT + 5)).toEqual(
+      owed({ phase: 'queued', attempts: 2, dueAt: AT + 5 }),
+    )
   })
 
   it('OU4 H1 what was leaving is uncertain, and never due again', () => {
@@ -92,13 +107,19 @@ describe('after a restart', () => {
     )
   })
 
-  it.each(PHASES.filter(phase => phase !== 'sending' && phase !== 'leaving'))('OU3 %s stays as it was', phase => {
-    const row = owed({ phase, dueAt: AT + 9 })
-    expect(afterRestart(row, AT + 5)).toBe(row)
-  })
+  it.each(PHASES.filter(phase => phase !== 'sending' && phase !== 'leaving'))(
+    'OU3 %s stays as it was',
+    phase => {
+      const row = owed({ phase, dueAt: AT + 9 })
+      expect(afterRestart(row, AT + 5)).toBe(row)
+    },
+  )
 
   it('H4 uncertain comes from leaving alone', () => {
-    expect(PHASES.filter(phase => afterRestart(owed({ phase }), AT).phase === 'uncertain')).toEqual(['leaving', 'uncertain'])
+    expect(PHASES.filter(phase => afterRestart(owed({ phase }), AT).phase === 'uncertain')).toEqual([
+      'leaving',
+      'uncertain',
+    ])
   })
 })
 
@@ -119,7 +140,11 @@ describe('caps on automatic mail', () => {
     const left = (at: number) => ({ sender: times(10, at), thread: none, inbox: none })
     expect(capReached(left(AT - HOUR), AT, CAPS)).toBeNull()
     expect(capReached(left(AT - HOUR + 1), AT, CAPS)).toBe('sender')
-    const spread = { sender: Array.from({ length: 12 }, (_, i) => AT - i * 6 * MINUTE), thread: none, inbox: none }
+    const spread = {
+      sender: Array.from({ length: 12 }, (_, i) => AT - i * 6 * MINUTE),
+      thread: none,
+      inbox: none,
+    }
     expect(capReached(spread, AT, CAPS)).toBe('sender')
     expect(capReached(spread, AT + 1, CAPS)).toBe('sender')
     expect(capReached(spread, AT + 6 * MINUTE, CAPS)).toBeNull()
@@ -128,7 +153,9 @@ describe('caps on automatic mail', () => {
   it('OU5 twenty a day in one thread, three hundred an hour from one inbox', () => {
     const day = 24 * HOUR
     expect(capReached({ sender: none, thread: times(19, AT - day + 1), inbox: none }, AT, CAPS)).toBeNull()
-    expect(capReached({ sender: none, thread: times(20, AT - day + 1), inbox: none }, AT, CAPS)).toBe('thread')
+    expect(capReached({ sender: none, thread: times(20, AT - day + 1), inbox: none }, AT, CAPS)).toBe(
+      'thread',
+    )
     expect(capReached({ sender: none, thread: times(20, AT - day), inbox: none }, AT, CAPS)).toBeNull()
     expect(capReached({ sender: none, thread: none, inbox: times(299) }, AT, CAPS)).toBeNull()
     expect(capReached({ sender: none, thread: none, inbox: times(300) }, AT, CAPS)).toBe('inbox')

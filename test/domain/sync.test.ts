@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { type ProblemCode, problem } from '../../src/domain/problem.ts'
-import { afterFailedSync, afterGoodSync, NEVER_SYNCED, type SyncRules, type SyncState } from '../../src/domain/sync.ts'
+import {
+  afterFailedSync,
+  afterGoodSync,
+  NEVER_SYNCED,
+  type SyncRules,
+  type SyncState,
+} from '../../src/domain/sync.ts'
 
 const AT = Date.UTC(2026, 10, 20, 9)
 const MINUTE = 60_000

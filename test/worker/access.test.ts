@@ -12,7 +12,15 @@ import { mail } from './mail.ts'
 const get = (path: string, headers: Record<string, string> = {}) =>
   exports.default.fetch(`http://edgedesk.test${path}`, { headers })
 
-const GUARDED = ['/api/v1/conversations/', '/api/v1/messages/', '/api/v1/inboxes/x', '/api/v1/conversations/x', '/api/v1/messages/x', '/api/v1/messages/x/original', '/api/v1/messages/x/attachments/0']
+const GUARDED = [
+  '/api/v1/conversations/',
+  '/api/v1/messages/',
+  '/api/v1/inboxes/x',
+  '/api/v1/conversations/x',
+  '/api/v1/messages/x',
+  '/api/v1/messages/x/original',
+  '/api/v1/messages/x/attachments/0',
+]
 
 describe('who is asking', () => {
   it.each([
@@ -20,7 +28,10 @@ describe('who is asking', () => {
     ['Authorization: Bearer', (key: string) => ({ authorization: `Bearer ${key}` })],
     ['x-api-key', (key: string) => ({ 'x-api-key': key })],
     ['the scheme in any case', (key: string) => ({ authorization: `api-key  ${key} ` })],
-    ['x-api-key beside a scheme that is none of ours', (key: string) => ({ authorization: 'Basic YTpi', 'x-api-key': key })],
+    [
+      'x-api-key beside a scheme that is none of ours',
+      (key: string) => ({ authorization: 'Basic YTpi', 'x-api-key': key }),
+    ],
   ])('AC1 a key opens its site: %s', async (_, headers) => {
     const { apiKey } = await site()
     expect((await get('/api/v1/conversations/', headers(apiKey))).status).toBe(200)
@@ -54,7 +65,10 @@ describe('who is asking', () => {
       'x'.repeat(5000),
     ]
     for (const key of wrong) {
-      expect((await get('/api/v1/conversations/', { authorization: `Api-Key ${key}` })).status, key.slice(0, 90)).toBe(401)
+      expect(
+        (await get('/api/v1/conversations/', { authorization: `Api-Key ${key}` })).status,
+        key.slice(0, 90),
+      ).toBe(401)
       expect((await get('/api/v1/conversations/', { 'x-api-key': key })).status, key.slice(0, 90)).toBe(401)
     }
     expect((await get(`/api/v1/conversations/?api_key=${apiKey}`)).status).toBe(401)
@@ -86,7 +100,8 @@ describe('what a key does not open', () => {
     const theirs = await site()
     const config = await inbox(theirs.siteId)
     const boundary = 'Content-Type: multipart/mixed; boundary=b'
-    const text = '--b\r\n\r\nSee the file.\r\n--b\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nsecret\r\n--b--'
+    const text =
+      '--b\r\n\r\nSee the file.\r\n--b\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nsecret\r\n--b--'
     const [one] = await received(config, [mail({ to: config.address, headers: [boundary], text })])
     const paths = [
       `/api/v1/conversations/${one!.conversationId}`,
@@ -100,7 +115,9 @@ describe('what a key does not open', () => {
       expect((await get(path, theirs.headers)).status, `${path} for its own site`).toBe(200)
       const refused = await get(path, mine.headers)
       expect(refused.status, path).toBe(404)
-      expect(await refused.json()).toMatchObject({ error: { code: 'not_found', message: 'There is nothing here with that id.' } })
+      expect(await refused.json()).toMatchObject({
+        error: { code: 'not_found', message: 'There is nothing here with that id.' },
+      })
     }
     for (const path of ['/api/v1/conversations/', `/api/v1/conversations/?inbox=${config.inboxId}`])
       expect(await (await get(path, mine.headers)).json()).toEqual({ items: [], next: null })
@@ -109,9 +126,19 @@ describe('what a key does not open', () => {
   it('AC6 an id that was never made is 404, and asking for it writes nothing', async () => {
     const { headers, siteId } = await site()
     const id = newId()
-    for (const path of [`conversations/${id}`, `messages/?conversation=${id}`, `messages/${id}`, `messages/${id}/original`, `messages/${id}/attachments/0`, `inboxes/${id}`])
+    for (const path of [
+      `conversations/${id}`,
+      `messages/?conversation=${id}`,
+      `messages/${id}`,
+      `messages/${id}/original`,
+      `messages/${id}/attachments/0`,
+      `inboxes/${id}`,
+    ])
       expect((await get(`/api/v1/${path}`, headers)).status, path).toBe(404)
-    const made = (await Promise.all([env.CONVERSATION, env.MAILBOX].map(listDurableObjectIds))).flat().map(String)
+    const made = [
+      ...(await listDurableObjectIds(env.CONVERSATION)),
+      ...(await listDurableObjectIds(env.MAILBOX)),
+    ].map(String)
     for (const namespace of [env.CONVERSATION, env.MAILBOX])
       expect(made).not.toContain(String(namespace.idFromName(`${siteId}/${id}`)))
   })
@@ -133,7 +160,9 @@ describe('what a key does not open', () => {
     await box.news()
     for (const one of [stub, box])
       await runInDurableObject(one as DurableObjectStub, async (_, state) => {
-        const tables = state.storage.sql.exec(`SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'`)
+        const tables = state.storage.sql.exec(
+          `SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'`,
+        )
         expect(tables.toArray()).toEqual([])
         expect(await state.storage.getAlarm()).toBeNull()
       })
@@ -154,7 +183,10 @@ describe('news from the bridge', () => {
     exports.default.fetch('http://edgedesk.test/hooks/mailbox-news', {
       method: 'POST',
       body: typeof body === 'string' ? body : JSON.stringify(body),
-      headers: { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+      headers: {
+        'content-type': 'application/json',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
     })
 
   it('AC7 comes in with the token of its own mailbox, and with no other', async () => {
@@ -165,12 +197,30 @@ describe('news from the bridge', () => {
     expect((await knock({ mailbox }, token)).status).toBe(200)
     expect((await knock({ mailbox: `${siteId}/${other.inboxId}` }, token)).status).toBe(401)
     expect((await knock({ mailbox: `${newId()}/${mine.inboxId}` }, token)).status).toBe(401)
-    for (const wrong of [undefined, '', 'x', apiKey, env.BRIDGE_TOKEN, token.slice(1), `${token}x`, await handOut(env.KEK, siteId, 'erase', mine.inboxId)])
+    for (const wrong of [
+      undefined,
+      '',
+      'x',
+      apiKey,
+      env.BRIDGE_TOKEN,
+      token.slice(1),
+      `${token}x`,
+      await handOut(env.KEK, siteId, 'erase', mine.inboxId),
+    ])
       expect((await knock({ mailbox }, wrong)).status, String(wrong)).toBe(401)
   })
 
   it('AC7 without saying which mailbox it is 400, and the token is not looked at', async () => {
-    for (const body of ['', '{', 'null', '[]', {}, { mailbox: 1 }, { mailbox: 'x' }, { mailbox: '../../x' }]) {
+    for (const body of [
+      '',
+      '{',
+      'null',
+      '[]',
+      {},
+      { mailbox: 1 },
+      { mailbox: 'x' },
+      { mailbox: '../../x' },
+    ]) {
       const answer = await knock(body, 'x')
       expect(answer.status, JSON.stringify(body)).toBe(400)
       expect(await answer.json()).toMatchObject({ error: { code: 'invalid_field', field: 'mailbox' } })

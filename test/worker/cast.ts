@@ -35,7 +35,9 @@ export async function site(): Promise<{ siteId: string; apiKey: string; headers:
 export async function assistant(siteId: string): Promise<string> {
   const id = newId()
   const d1 = db(env.DB)
-  await d1.insert(assistants).values({ id, siteId, name: 'Ada', kind: 'knowledge', settings: '{"v":1}', createdAt: Date.now() })
+  await d1
+    .insert(assistants)
+    .values({ id, siteId, name: 'Ada', kind: 'knowledge', settings: '{"v":1}', createdAt: Date.now() })
   const article = (language: string, title: string, body: string) =>
     saveArticle(d1, env.SEARCH, {
       id: newId(),
@@ -48,7 +50,11 @@ export async function assistant(siteId: string): Promise<string> {
       createdAt: Date.now(),
       updatedAt: Date.now(),
     })
-  await article('en', 'Refunds and returns', 'You can return anything within 30 days and get your money back.')
+  await article(
+    'en',
+    'Refunds and returns',
+    'You can return anything within 30 days and get your money back.',
+  )
   await article('zh-TW', '退款與退貨', '商品送達後 30 天內皆可退貨並全額退款。')
   await article('en', 'Reset your password', 'Open the sign-in page and choose "Forgot password".')
   return id
@@ -56,14 +62,20 @@ export async function assistant(siteId: string): Promise<string> {
 
 export async function inbox(
   siteId: string,
-  about: { address?: string; assistantId?: string | null; password?: string; settings?: Record<string, unknown> } = {},
+  about: {
+    address?: string
+    assistantId?: string | null
+    password?: string
+    settings?: Record<string, unknown>
+  } = {},
 ): Promise<MailboxConfig> {
   const id = newId()
   const address = about.address ?? `support-${id.slice(-8)}@demo.test`
   const d1 = db(env.DB)
   const row = await d1.select().from(sites).where(eq(sites.id, siteId)).get()
   const password = about.password ?? testMail?.password ?? 'secret'
-  const sealed = (column: string) => seal(env.KEK, row!.dataKey, { site: siteId, table: 'inboxes', column, row: id }, password)
+  const sealed = (column: string) =>
+    seal(env.KEK, row!.dataKey, { site: siteId, table: 'inboxes', column, row: id }, password)
   const values = {
     id,
     siteId,
@@ -74,7 +86,11 @@ export async function inbox(
     settings: JSON.stringify(
       EmailSettings.parse({
         imap: { host: testMail?.host ?? 'localhost', port: testMail?.imap.port ?? 1, user: address },
-        smtp: { host: testMail?.host ?? 'localhost', port: testMail?.smtp.submissionPort ?? 1, user: address },
+        smtp: {
+          host: testMail?.host ?? 'localhost',
+          port: testMail?.smtp.submissionPort ?? 1,
+          user: address,
+        },
         ...about.settings,
       }),
     ),
@@ -118,7 +134,7 @@ export async function received(
         sha: await sha256Hex(raw),
         headerKey: id,
         extent: 'whole' as const,
-        parts: null,
+        remote: null,
         oldBefore: about.oldBefore ?? null,
       }
     }),
@@ -141,7 +157,11 @@ export async function received(
       return rows.map(row => records.mail(row.id))
     })
     if (found.every(row => row?.conversationId))
-      return found.map(row => ({ messageId: row!.messageId!, conversationId: row!.conversationId!, mailId: row!.id }))
+      return found.map(row => ({
+        messageId: row!.messageId!,
+        conversationId: row!.conversationId!,
+        mailId: row!.id,
+      }))
     if (Date.now() > end) throw new Error('the mails did not become messages in time')
   }
 }

@@ -9,27 +9,38 @@ const NOBODY_LISTENS = { smtp: { host: 'localhost', port: 1, user: 'x' } }
 
 async function shown(path: string, headers: Record<string, string>) {
   const answer = await exports.default.fetch(`http://edgedesk.test/api/v1/${path}`, { headers })
-  return { status: answer.status, body: (await answer.json()) as Record<string, never> }
+  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
 }
 
 /** Alice wrote to an inbox without an assistant. */
 async function written(about: Partial<Parameters<typeof mail>[0]> = {}) {
   const who = await site()
   const config = await inbox(who.siteId)
-  const [one] = await received(config, [mail({ to: config.address, messageId: `<first.${config.inboxId}@customer.test>`, ...about })])
+  const [one] = await received(config, [
+    mail({ to: config.address, messageId: `<first.${config.inboxId}@customer.test>`, ...about }),
+  ])
   const stub = conversation(who.siteId, one!.conversationId)
   const more = (text: string) =>
-    received(config, [mail({ to: config.address, text, headers: [`In-Reply-To: <first.${config.inboxId}@customer.test>`] })])
+    received(config, [
+      mail({ to: config.address, text, headers: [`In-Reply-To: <first.${config.inboxId}@customer.test>`] }),
+    ])
   return { ...who, ...one!, config, stub, more }
 }
 
 /** Alice wrote, and the answer waits for a mail server that does not answer. */
 async function answered() {
   const who = await site()
-  const config = await inbox(who.siteId, { assistantId: await assistant(who.siteId), settings: NOBODY_LISTENS })
-  const [one] = await received(config, [mail({ to: config.address, messageId: `<first.${config.inboxId}@customer.test>` })])
+  const config = await inbox(who.siteId, {
+    assistantId: await assistant(who.siteId),
+    settings: NOBODY_LISTENS,
+  })
+  const [one] = await received(config, [
+    mail({ to: config.address, messageId: `<first.${config.inboxId}@customer.test>` }),
+  ])
   const stub = conversation(who.siteId, one!.conversationId)
-  const answer = await until(async () => (await stub.read())!.messages.find(message => message.delivery?.status === 'retry'))
+  const answer = await until(async () =>
+    (await stub.read())!.messages.find(message => message.delivery?.status === 'retry'),
+  )
   return { ...who, ...one!, config, stub, answer }
 }
 
@@ -43,7 +54,8 @@ async function withoutTable<T>(name: string, run: () => Promise<T>): Promise<T> 
   }
 }
 
-const alarmOf = (stub: ReturnType<typeof conversation>) => runInDurableObject(stub, (_, state) => state.storage.getAlarm())
+const alarmOf = (stub: ReturnType<typeof conversation>) =>
+  runInDurableObject(stub, (_, state) => state.storage.getAlarm())
 
 describe('D1 is away', () => {
   it('CO17 a mail is kept and taken by its conversation all the same, and shown when the alarm comes', async () => {
@@ -53,14 +65,23 @@ describe('D1 is away', () => {
       await more('A second thought.')
       expect(Date.now() - started).toBeLessThan(5000)
       const { state, messages } = (await stub.read())!
-      expect(messages.map(message => message.content)).toEqual(['How do I get a refund?', 'A second thought.'])
+      expect(messages.map(message => message.content)).toEqual([
+        'How do I get a refund?',
+        'A second thought.',
+      ])
       expect(state).toMatchObject({ seq: 2, length: 2, unread: 2 })
       expect(await alarmOf(stub)).not.toBeNull()
     })
     expect((await shown(`messages/?conversation=${conversationId}`, headers)).body.items).toHaveLength(1)
     expect(await runDurableObjectAlarm(stub)).toBe(true)
-    await until(async () => ((await shown(`messages/?conversation=${conversationId}`, headers)).body.items as unknown[]).length === 2)
-    expect((await shown(`conversations/${conversationId}`, headers)).body).toMatchObject({ unreadMessagesCount: 2 })
+    await until(
+      async () =>
+        ((await shown(`messages/?conversation=${conversationId}`, headers)).body.items as unknown[])
+          .length === 2,
+    )
+    expect((await shown(`conversations/${conversationId}`, headers)).body).toMatchObject({
+      unreadMessagesCount: 2,
+    })
   })
 
   it('CO17 the alarm finds D1 still away: it comes again, and an eviction in between loses nothing', async () => {
@@ -85,7 +106,10 @@ describe('copies in D1', () => {
     await more('A second thought.')
     await stub.takeOver()
     await project(env.DB, old.state, old.messages, null)
-    expect((await shown(`conversations/${conversationId}`, headers)).body).toMatchObject({ owner: 'person', unreadMessagesCount: 2 })
+    expect((await shown(`conversations/${conversationId}`, headers)).body).toMatchObject({
+      owner: 'person',
+      unreadMessagesCount: 2,
+    })
   })
 
   it('CO18 the same copy twice is the same', async () => {
@@ -103,9 +127,9 @@ describe('copies in D1', () => {
     await more('Three.')
     const { state, messages } = (await stub.read())!
     const { body } = await shown(`messages/?conversation=${conversationId}`, headers)
-    expect((body.items as { id: string; content: string }[]).map(({ id, content }) => ({ id, content }))).toEqual(
-      messages.map(({ id, content }) => ({ id, content })),
-    )
+    expect(
+      (body.items as { id: string; content: string }[]).map(({ id, content }) => ({ id, content })),
+    ).toEqual(messages.map(({ id, content }) => ({ id, content })))
     expect((await shown(`conversations/${conversationId}`, headers)).body).toMatchObject({
       lastMessageCreatedAt: String(state.lastMessage!.at),
       unreadMessagesCount: 3,
@@ -124,7 +148,10 @@ describe('the object is torn down between turns', () => {
     expect(await stub.takeOver()).toBe(true)
     const { state, messages } = (await stub.read())!
     expect(state).toMatchObject({ seq: 3, length: 2, owner: 'person' })
-    expect(messages.map(({ position, seq }) => [position, seq])).toEqual([[0, 1], [1, 2]])
+    expect(messages.map(({ position, seq }) => [position, seq])).toEqual([
+      [0, 1],
+      [1, 2],
+    ])
     expect((await shown(`conversations/${conversationId}`, headers)).body).toMatchObject({ owner: 'person' })
   })
 })
@@ -149,7 +176,11 @@ describe('the point of no return', () => {
   it('CO11 the contact wrote again: the answer from before may not leave', async () => {
     const { stub, answer, config } = await answered()
     await received(config, [
-      mail({ to: config.address, text: 'Forget it.', headers: [`In-Reply-To: <first.${config.inboxId}@customer.test>`] }),
+      mail({
+        to: config.address,
+        text: 'Forget it.',
+        headers: [`In-Reply-To: <first.${config.inboxId}@customer.test>`],
+      }),
     ])
     expect(await stub.mayLeave(answer.id)).toMatchObject({ yes: false, problem: { code: 'superseded' } })
   })
@@ -157,7 +188,10 @@ describe('the point of no return', () => {
   it('C14 a vacation note in between keeps nothing from leaving', async () => {
     const { stub, answer, config } = await answered()
     const [note] = await received(config, [
-      mail({ to: config.address, headers: [`In-Reply-To: <first.${config.inboxId}@customer.test>`, 'Auto-Submitted: auto-replied'] }),
+      mail({
+        to: config.address,
+        headers: [`In-Reply-To: <first.${config.inboxId}@customer.test>`, 'Auto-Submitted: auto-replied'],
+      }),
     ])
     const { messages } = (await stub.read())!
     expect(messages.find(message => message.id === note!.messageId)?.details).toMatchObject({
@@ -196,7 +230,9 @@ describe('one mail by two ways', () => {
     const [second] = await received(sales, [both])
     expect(second).toMatchObject({ messageId: first!.messageId, conversationId: first!.conversationId })
     const stub = conversation(siteId, first!.conversationId)
-    await until(async () => (await stub.read())!.messages.some(message => message.delivery?.status === 'retry'))
+    await until(async () =>
+      (await stub.read())!.messages.some(message => message.delivery?.status === 'retry'),
+    )
     const { messages } = (await stub.read())!
     expect(messages.map(message => message.direction)).toEqual(['incoming', 'outgoing'])
     expect(messages[0]!.details.copies).toEqual([{ inboxId: sales.inboxId, mailId: second!.mailId }])
@@ -214,7 +250,11 @@ describe('one mail by two ways', () => {
   it('D7 a stranger who cites a mail gets a conversation of his own, linked, and sees nothing', async () => {
     const { siteId, headers, config, conversationId, stub } = await written()
     const [stranger] = await received(config, [
-      mail({ from: 'Eve <eve@evil.example>', to: config.address, headers: [`In-Reply-To: <first.${config.inboxId}@customer.test>`] }),
+      mail({
+        from: 'Eve <eve@evil.example>',
+        to: config.address,
+        headers: [`In-Reply-To: <first.${config.inboxId}@customer.test>`],
+      }),
     ])
     expect(stranger!.conversationId).not.toBe(conversationId)
     expect((await stub.read())!.messages).toHaveLength(1)

@@ -5,7 +5,8 @@ import { PROBLEMS, type ProblemCode, statusOf } from '../../src/domain/problem.t
 import { newId } from '../../src/store/ids.ts'
 import { site } from './cast.ts'
 
-const ask = (path: string, init: RequestInit = {}) => exports.default.fetch(`http://edgedesk.test${path}`, init)
+const ask = (path: string, init: RequestInit = {}) =>
+  exports.default.fetch(`http://edgedesk.test${path}`, init)
 
 interface Refused {
   error: { code: ProblemCode; message: string; field?: string; requestId: string }
@@ -76,7 +77,14 @@ describe('the one error shape', () => {
 
   it('ER3 a surprise is 500 without a word of what it was, and with the id that finds it', async () => {
     const { headers } = await site()
-    const broken = { ...env, DB: { prepare: () => { throw new Error('no such table: secrets') } } } as unknown as Env
+    const broken = {
+      ...env,
+      DB: {
+        prepare: () => {
+          throw new Error('no such table: secrets')
+        },
+      },
+    } as unknown as Env
     const answer = await app.request('/api/v1/conversations/', { headers }, broken)
     const error = await refusal(answer)
     expect(error.code).toBe('internal')
@@ -122,27 +130,60 @@ describe('what a request got wrong', () => {
     [`messages/?conversation=${newId()}&limit=1000000`, 'limit'],
   ])('ER6 %s: a value that is not allowed is 400 and named', async (path, field) => {
     const { headers } = await site()
-    expect(await refusal(await ask(`/api/v1/${path}`, { headers }))).toMatchObject({ code: 'invalid_field', field })
+    expect(await refusal(await ask(`/api/v1/${path}`, { headers }))).toMatchObject({
+      code: 'invalid_field',
+      field,
+    })
   })
 
-  it.each(['x', '!!!', 'bnVsbA', 'W10', 'WzFd', 'WyJhIiwxXQ', 'eyJhIjoxfQ', 'x'.repeat(501), '%00', '%F0%9F%99%82', "' OR 1=1"])(
-    'ER6 the cursor %j is none of this list',
-    async given => {
-      const { headers } = await site()
-      const answer = await ask(`/api/v1/conversations/?cursor=${given}`, { headers })
-      expect(await refusal(answer)).toMatchObject({ code: 'invalid_field', field: 'cursor' })
-    },
-  )
+  it.each([
+    'x',
+    '!!!',
+    'bnVsbA',
+    'W10',
+    'WzFd',
+    'WyJhIiwxXQ',
+    'eyJhIjoxfQ',
+    'x'.repeat(501),
+    '%00',
+    '%F0%9F%99%82',
+    "' OR 1=1",
+  ])('ER6 the cursor %j is none of this list', async given => {
+    const { headers } = await site()
+    const answer = await ask(`/api/v1/conversations/?cursor=${given}`, { headers })
+    expect(await refusal(answer)).toMatchObject({ code: 'invalid_field', field: 'cursor' })
+  })
 
   it('ER7 a body above one megabyte is 413, before anyone reads it', async () => {
     const answer = await ask('/hooks/mailbox-news', { method: 'POST', body: 'x'.repeat(1024 * 1024 + 1) })
     expect(await refusal(answer)).toMatchObject({ code: 'too_large' })
   })
 
+  it('ER7 also where it does not say how long it is', async () => {
+    const body = new ReadableStream({
+      start(controller) {
+        for (let i = 0; i < 20; i++) controller.enqueue(new Uint8Array(100_000).fill(120))
+        controller.close()
+      },
+    })
+    expect(await refusal(await ask('/hooks/mailbox-news', { method: 'POST', body }))).toMatchObject({
+      code: 'too_large',
+    })
+  })
+
   it('ER8 an address that does not exist is 404 in the same shape, with a key and without', async () => {
     const { headers } = await site()
-    for (const path of ['/', '/api/v1/', '/api/v1/sites', '/api/v2/conversations', '/hooks/x', '/favicon.ico', '/api/v1/conversationsx'])
-      for (const init of [{}, { headers }]) expect(await refusal(await ask(path, init)), path).toMatchObject({ code: 'not_found' })
+    for (const path of [
+      '/',
+      '/api/v1/',
+      '/api/v1/sites',
+      '/api/v2/conversations',
+      '/hooks/x',
+      '/favicon.ico',
+      '/api/v1/conversationsx',
+    ])
+      for (const init of [{}, { headers }])
+        expect(await refusal(await ask(path, init)), path).toMatchObject({ code: 'not_found' })
   })
 })
 

@@ -7,16 +7,29 @@ import { db } from '../../src/store/db.ts'
 import { newId } from '../../src/store/ids.ts'
 import { assistant, site } from './cast.ts'
 
-const ada = (siteId: string, id: string) => assistantKinds.knowledge!({ siteId, id, name: 'Ada', settings: '{}' }, env)
+const ada = (siteId: string, id: string) =>
+  assistantKinds.knowledge!({ siteId, id, name: 'Ada', settings: '{}' }, env)
 
 function question(said: string, about: Partial<Question> = {}): Question {
-  return { subject: '', said: [said], history: [], contactName: 'Alice', assistantName: 'Ada', language: 'en', ...about }
+  return {
+    subject: '',
+    said: [said],
+    history: [],
+    contactName: 'Alice',
+    assistantName: 'Ada',
+    language: 'en',
+    ...about,
+  }
 }
 
 async function withArticles() {
   const { siteId } = await site()
   const id = await assistant(siteId)
-  return { siteId, id, ask: (said: string, about: Partial<Question> = {}) => ada(siteId, id).answer(question(said, about)) }
+  return {
+    siteId,
+    id,
+    ask: (said: string, about: Partial<Question> = {}) => ada(siteId, id).answer(question(said, about)),
+  }
 }
 
 const MONEY_BACK = 'You can return anything within 30 days and get your money back.'
@@ -25,7 +38,11 @@ describe('what it knows', () => {
   it('KN1 answers with the article that holds the question’s words, and cites it', async () => {
     const { ask } = await withArticles()
     const answer = await ask('How can I return something and get my money back?')
-    expect(answer).toMatchObject({ sure: true, language: 'en', citations: [{ title: 'Refunds and returns', url: 'https://shop.example/en' }] })
+    expect(answer).toMatchObject({
+      sure: true,
+      language: 'en',
+      citations: [{ title: 'Refunds and returns', url: 'https://shop.example/en' }],
+    })
     expect(answer.text).toContain(MONEY_BACK)
     expect(answer.text).toMatch(/^Hello Alice,\n\n/)
     expect(answer.text).toContain('a person can take over at any time')
@@ -41,14 +58,25 @@ describe('what it knows', () => {
 
   it('KN2 two characters are enough: 退款', async () => {
     const { ask } = await withArticles()
-    expect(await ask('退款', { language: 'zh-TW' })).toMatchObject({ sure: true, citations: [{ title: '退款與退貨' }] })
+    expect(await ask('退款', { language: 'zh-TW' })).toMatchObject({
+      sure: true,
+      citations: [{ title: '退款與退貨' }],
+    })
   })
 
   it('KN2 of two articles about the same, the one in the mail’s language', async () => {
     const { siteId, id, ask } = await withArticles()
     const article = (language: string, body: string) =>
       saveArticle(db(env.DB), env.SEARCH, {
-        id: newId(), siteId, assistantId: id, title: 'WiFi router reset', body, url: null, language, createdAt: 0, updatedAt: 0,
+        id: newId(),
+        siteId,
+        assistantId: id,
+        title: 'WiFi router reset',
+        body,
+        url: null,
+        language,
+        createdAt: 0,
+        updatedAt: 0,
       })
     await article('de', 'WiFi router reset: Taste zehn Sekunden halten.')
     await article('fr', 'WiFi router reset: appuyez dix secondes.')
@@ -67,15 +95,21 @@ describe('what it knows', () => {
     expect(chinese.text).toContain('真人')
   })
 
-  it.each(['', '   ', '???', 'the and of', '🙂', '"" OR 1', '\u0000'])('KN3 asked nothing (%j), it does not guess', async said => {
-    const { ask } = await withArticles()
-    expect(await ask(said)).toMatchObject({ sure: false, citations: [] })
-  })
+  it.each(['', '   ', '???', 'the and of', '🙂', '"" OR 1', '\u0000'])(
+    'KN3 asked nothing (%j), it does not guess',
+    async said => {
+      const { ask } = await withArticles()
+      expect(await ask(said)).toMatchObject({ sure: false, citations: [] })
+    },
+  )
 
   it('KN4 a long story is answered by what its subject asks', async () => {
     const { ask } = await withArticles()
     const story = Array.from({ length: 60 }, (_, i) => `yesterday${i} neighbour${i} umbrella${i}`).join(' ')
-    expect(await ask(story, { subject: 'Reset password' })).toMatchObject({ sure: true, citations: [{ title: 'Reset your password' }] })
+    expect(await ask(story, { subject: 'Reset password' })).toMatchObject({
+      sure: true,
+      citations: [{ title: 'Reset your password' }],
+    })
   })
 
   it('I1 several mails are one question', async () => {
@@ -95,8 +129,12 @@ describe('what it does not know', () => {
     const theirs = await withArticles()
     const mine = await site()
     const nobody = newId()
-    expect(await ada(mine.siteId, theirs.id).answer(question('refund money back return'))).toMatchObject({ sure: false })
-    expect(await ada(theirs.siteId, nobody).answer(question('refund money back return'))).toMatchObject({ sure: false })
+    expect(await ada(mine.siteId, theirs.id).answer(question('refund money back return'))).toMatchObject({
+      sure: false,
+    })
+    expect(await ada(theirs.siteId, nobody).answer(question('refund money back return'))).toMatchObject({
+      sure: false,
+    })
     expect(await theirs.ask('refund money back return')).toMatchObject({ sure: true })
   })
 
@@ -117,7 +155,14 @@ describe('what it does not know', () => {
     const scope = `s${other.siteId.replaceAll('-', '')}a${foreign.replaceAll('-', '')}`
     await ask(said)
     await ask(`${said} ${scope}`)
-    const found = await articlesAbout(db(env.DB), env.SEARCH, siteId, id, [said, scope, `scope : ${scope}`], 50)
+    const found = await articlesAbout(
+      db(env.DB),
+      env.SEARCH,
+      siteId,
+      id,
+      [said, scope, `scope : ${scope}`],
+      50,
+    )
     expect(found.every(article => article.siteId === siteId && article.assistantId === id)).toBe(true)
     expect(await ask('return money back')).toMatchObject({ sure: true })
   })
@@ -135,11 +180,23 @@ describe('the index of words', () => {
   it('KN8 a changed article is found by its new words and not by its old ones', async () => {
     const { siteId, id, ask } = await withArticles()
     const article = {
-      id: newId(), siteId, assistantId: id, title: 'Zeppelin parking', body: 'On the roof.', url: null, language: 'en', createdAt: 0, updatedAt: 0,
+      id: newId(),
+      siteId,
+      assistantId: id,
+      title: 'Zeppelin parking',
+      body: 'On the roof.',
+      url: null,
+      language: 'en',
+      createdAt: 0,
+      updatedAt: 0,
     }
     await saveArticle(db(env.DB), env.SEARCH, article)
     expect(await ask('zeppelin parking')).toMatchObject({ sure: true })
-    await saveArticle(db(env.DB), env.SEARCH, { ...article, title: 'Submarine mooring', body: 'In the cellar.' })
+    await saveArticle(db(env.DB), env.SEARCH, {
+      ...article,
+      title: 'Submarine mooring',
+      body: 'In the cellar.',
+    })
     expect(await ask('zeppelin parking')).toMatchObject({ sure: false })
     expect(await ask('submarine mooring')).toMatchObject({ sure: true, citations: [{ id: article.id }] })
   })
@@ -148,10 +205,23 @@ describe('the index of words', () => {
     const { siteId, id, ask } = await withArticles()
     const other = await site()
     const article = {
-      id: newId(), siteId, assistantId: id, title: 'Gazebo rental', body: 'By the day.', url: null, language: 'en', createdAt: 0, updatedAt: 0,
+      id: newId(),
+      siteId,
+      assistantId: id,
+      title: 'Gazebo rental',
+      body: 'By the day.',
+      url: null,
+      language: 'en',
+      createdAt: 0,
+      updatedAt: 0,
     }
     await saveArticle(db(env.DB), env.SEARCH, article)
-    await saveArticle(db(env.DB), env.SEARCH, { ...article, siteId: other.siteId, assistantId: newId(), body: 'Stolen.' })
+    await saveArticle(db(env.DB), env.SEARCH, {
+      ...article,
+      siteId: other.siteId,
+      assistantId: newId(),
+      body: 'Stolen.',
+    })
     expect((await ask('gazebo rental')).text).not.toContain('Stolen')
   })
 
@@ -160,9 +230,14 @@ describe('the index of words', () => {
     const second = await withArticles()
     const asked = 'How can I return something and get my money back?'
     const before = [await ask(asked), await second.ask(asked)]
-    await env.SEARCH.batch([env.SEARCH.prepare('DELETE FROM article_words'), env.SEARCH.prepare('DELETE FROM article_docs')])
+    await env.SEARCH.batch([
+      env.SEARCH.prepare('DELETE FROM article_words'),
+      env.SEARCH.prepare('DELETE FROM article_docs'),
+    ])
     expect(await ask(asked)).toMatchObject({ sure: false })
-    const { count } = (await env.DB.prepare('SELECT count(*) AS count FROM articles').first<{ count: number }>())!
+    const { count } = (await env.DB.prepare('SELECT count(*) AS count FROM articles').first<{
+      count: number
+    }>())!
     expect(await rebuildArticleWords(db(env.DB), env.SEARCH)).toBe(count)
     expect([await ask(asked), await second.ask(asked)]).toEqual(before)
     await rebuildArticleWords(db(env.DB), env.SEARCH)
@@ -171,5 +246,6 @@ describe('the index of words', () => {
 })
 
 async function articlesAboutCount(): Promise<number> {
-  return (await env.SEARCH.prepare('SELECT count(*) AS count FROM article_words').first<{ count: number }>())!.count
+  return (await env.SEARCH.prepare('SELECT count(*) AS count FROM article_words').first<{ count: number }>())!
+    .count
 }

@@ -53,16 +53,21 @@ async function oneMail(about: Partial<Parameters<typeof mail>[0]> = {}, raw?: (a
   return { ...who, ...one!, config, written }
 }
 
-const withFile = (disposition: string, type = 'text/plain', content = 'the bytes') => (to: string) =>
-  mail({
-    to,
-    headers: ['MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=b'],
-    text: `--b\r\nContent-Type: text/plain\r\n\r\nSee the file.\r\n--b\r\nContent-Type: ${type}\r\nContent-Disposition: ${disposition}\r\nContent-Transfer-Encoding: base64\r\n\r\n${btoa(content)}\r\n--b--`,
-  })
+const withFile =
+  (disposition: string, type = 'text/plain', content = 'the bytes') =>
+  (to: string) =>
+    mail({
+      to,
+      headers: ['MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=b'],
+      text: `--b\r\nContent-Type: text/plain\r\n\r\nSee the file.\r\n--b\r\nContent-Type: ${type}\r\nContent-Disposition: ${disposition}\r\nContent-Transfer-Encoding: base64\r\n\r\n${btoa(content)}\r\n--b--`,
+    })
 
 describe('seed 003 on the wire', () => {
   it('WI1 a message has every field of the seed, by name, type and format', async () => {
-    const { headers, conversationId, messageId } = await oneMail({ subject: '=?utf-8?B?6YCA5qy+?=', text: 'Hello.' })
+    const { headers, conversationId, messageId } = await oneMail({
+      subject: '=?utf-8?B?6YCA5qy+?=',
+      text: 'Hello.',
+    })
     const { items } = await json(`messages/?conversation=${conversationId}`, headers)
     expect(items).toHaveLength(1)
     expect(typesOf(items[0], SEED_MESSAGE)).toEqual(SEED_MESSAGE)
@@ -107,12 +112,19 @@ describe('seed 003 on the wire', () => {
     })
     const { items } = await json('conversations/', headers)
     expect(items).toEqual([one])
-    expect(one.lastMessage).toEqual((await json(`messages/?conversation=${conversationId}`, headers)).items[0])
+    expect(one.lastMessage).toEqual(
+      (await json(`messages/?conversation=${conversationId}`, headers)).items[0],
+    )
   })
 
   it('WI3 sender.id is the UUID as a bare number of up to 39 digits, every digit right, wherever a message is shown', async () => {
     const { headers, conversationId, messageId } = await oneMail()
-    for (const path of [`messages/?conversation=${conversationId}`, `messages/${messageId}`, `conversations/${conversationId}`, 'conversations/']) {
+    for (const path of [
+      `messages/?conversation=${conversationId}`,
+      `messages/${messageId}`,
+      `conversations/${conversationId}`,
+      'conversations/',
+    ]) {
       const raw = await text(path, headers)
       const [, digits, uuid] = /"sender":\{"id":(\d+),"uuid":"([0-9a-f-]{36})"/.exec(raw) ?? []
       expect(digits, path).toBe(uuidAsInteger(uuid!))
@@ -122,7 +134,8 @@ describe('seed 003 on the wire', () => {
   })
 
   it('WI4 one message whole has the quote that stands behind its content', async () => {
-    const quoted = 'Yes please.\r\n\r\nOn Mon, 2 Nov 2026 at 10:00, Shop <s@shop.example> wrote:\r\n> Do you want it?'
+    const quoted =
+      'Yes please.\r\n\r\nOn Mon, 2 Nov 2026 at 10:00, Shop <s@shop.example> wrote:\r\n> Do you want it?'
     const { headers, messageId } = await oneMail({ text: quoted })
     const one = await json(`messages/${messageId}`, headers)
     expect(one.content).toBe('Yes please.')
@@ -130,7 +143,9 @@ describe('seed 003 on the wire', () => {
   })
 
   it('E19 a text of 200,000 characters is cut and marked in lists, and whole at the message itself', async () => {
-    const long = Array.from({ length: 4000 }, (_, i) => `Sentence number ${i} of a very long story. `).join('\r\n')
+    const long = Array.from({ length: 4000 }, (_, i) => `Sentence number ${i} of a very long story. `).join(
+      '\r\n',
+    )
     const { headers, messageId, conversationId } = await oneMail({ text: long })
     const { items } = await json(`messages/?conversation=${conversationId}`, headers)
     expect(items[0].contentIsCut).toBe(true)
@@ -141,8 +156,13 @@ describe('seed 003 on the wire', () => {
 
   it('OU9 an answer is an outgoing message with its sources, its sender and how its delivery goes', async () => {
     const { siteId, headers } = await site()
-    const config = await inbox(siteId, { assistantId: await assistant(siteId), settings: { smtp: { host: 'localhost', port: 1, user: 'x' } } })
-    const [one] = await received(config, [mail({ to: config.address, subject: 'Refund', text: 'How do I get my money back?' })])
+    const config = await inbox(siteId, {
+      assistantId: await assistant(siteId),
+      settings: { smtp: { host: 'localhost', port: 1, user: 'x' } },
+    })
+    const [one] = await received(config, [
+      mail({ to: config.address, subject: 'Refund', text: 'How do I get my money back?' }),
+    ])
     const answer = await until(async () => {
       const { items } = await json(`messages/?conversation=${one!.conversationId}`, headers)
       return items.find((m: { delivery: { status: string } | null }) => m.delivery?.status === 'retry')
@@ -160,14 +180,22 @@ describe('seed 003 on the wire', () => {
     expect(made).toMatch(/^Auto-Submitted: auto-replied\r$/m)
     expect(made).toMatch(/^To: Alice <alice@customer.test>\r$/m)
     await conversation(siteId, one!.conversationId).takeOver()
-    expect(await json(`conversations/${one!.conversationId}`, headers)).toMatchObject({ owner: 'person', isAutoReplyNow: false })
+    expect(await json(`conversations/${one!.conversationId}`, headers)).toMatchObject({
+      owner: 'person',
+      isAutoReplyNow: false,
+    })
   })
 })
 
 describe('the original', () => {
   it('WI5 is the mail byte for byte, as a download', async () => {
-    const { headers, messageId, written } = await oneMail({ text: 'caf\xe9 \x80\x00', headers: ['X-Odd: \xff'] })
-    const answer = await exports.default.fetch(`http://edgedesk.test/api/v1/messages/${messageId}/original`, { headers })
+    const { headers, messageId, written } = await oneMail({
+      text: 'caf\xe9 \x80\x00',
+      headers: ['X-Odd: \xff'],
+    })
+    const answer = await exports.default.fetch(`http://edgedesk.test/api/v1/messages/${messageId}/original`, {
+      headers,
+    })
     expect(answer.headers.get('content-type')).toBe('message/rfc822')
     expect(answer.headers.get('content-disposition')).toBe(`attachment; filename*=UTF-8''${messageId}.eml`)
     const bytes = new Uint8Array(await answer.arrayBuffer())
@@ -178,7 +206,9 @@ describe('the original', () => {
   it('WI5 that is gone from storage is 404 mail_missing', async () => {
     const { headers, messageId, siteId, config, mailId } = await oneMail()
     await env.MAIL.delete(`raw/${siteId}/${config.inboxId}/${mailId}`)
-    const answer = await exports.default.fetch(`http://edgedesk.test/api/v1/messages/${messageId}/original`, { headers })
+    const answer = await exports.default.fetch(`http://edgedesk.test/api/v1/messages/${messageId}/original`, {
+      headers,
+    })
     expect(answer.status).toBe(404)
     expect(await answer.json()).toMatchObject({ error: { code: 'mail_missing' } })
   })
@@ -188,7 +218,10 @@ describe('attachments', () => {
   const download = async (raw: (to: string) => string, n = 0) => {
     const { headers, messageId } = await oneMail({}, raw)
     const one = await json(`messages/${messageId}`, headers)
-    const answer = await exports.default.fetch(`http://edgedesk.test/api/v1/messages/${messageId}/attachments/${n}`, { headers })
+    const answer = await exports.default.fetch(
+      `http://edgedesk.test/api/v1/messages/${messageId}/attachments/${n}`,
+      { headers },
+    )
     return { one, answer }
   }
 
@@ -211,7 +244,9 @@ describe('attachments', () => {
   it.each(['text/html', 'image/svg+xml', 'application/javascript', 'application/xhtml+xml'])(
     'G2 G9 %s is a download that runs nowhere',
     async type => {
-      const { answer } = await download(withFile('attachment; filename=x.html', type, '<script>alert(1)</script>'))
+      const { answer } = await download(
+        withFile('attachment; filename=x.html', type, '<script>alert(1)</script>'),
+      )
       expect(answer.headers.get('content-disposition')).toMatch(/^attachment;/)
       expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
       expect(answer.headers.get('content-security-policy')).toBe("sandbox; default-src 'none'")
@@ -229,7 +264,9 @@ describe('attachments', () => {
   ])('G7 a file that calls itself %s is saved as %s', async (given, name, star = '') => {
     const { one, answer } = await download(withFile(`attachment; filename${star}=${given}`))
     expect(one.attachments[0].filename).toBe(name)
-    expect(answer.headers.get('content-disposition')).toBe(`attachment; filename*=UTF-8''${encodeURIComponent(name)}`)
+    expect(answer.headers.get('content-disposition')).toBe(
+      `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
+    )
   })
 
   it('WI6 a type that is no type is application/octet-stream', async () => {
@@ -239,8 +276,17 @@ describe('attachments', () => {
 
   it('WI6 one that is not there is 404, a number that is none 400', async () => {
     const { headers, messageId } = await oneMail()
-    for (const [n, status] of [['0', 404], ['99999', 404], ['-1', 400], ['x', 400], ['1.5', 400]] as const) {
-      const answer = await exports.default.fetch(`http://edgedesk.test/api/v1/messages/${messageId}/attachments/${n}`, { headers })
+    for (const [n, status] of [
+      ['0', 404],
+      ['99999', 404],
+      ['-1', 400],
+      ['x', 400],
+      ['1.5', 400],
+    ] as const) {
+      const answer = await exports.default.fetch(
+        `http://edgedesk.test/api/v1/messages/${messageId}/attachments/${n}`,
+        { headers },
+      )
       expect(answer.status, n).toBe(status)
     }
   })

@@ -26,13 +26,17 @@ describe('/openapi.json', () => {
   it('WI7 is OpenAPI 3.1 with a title, a version and the key', () => {
     expect(page.openapi).toBe('3.1.0')
     expect(page.info).toMatchObject({ title: 'Edgedesk', version: expect.stringMatching(/^\d+\.\d+\.\d+$/) })
-    expect(page.components.securitySchemes).toMatchObject({ ApiKey: { type: 'apiKey', in: 'header', name: 'Authorization' } })
+    expect(page.components.securitySchemes).toMatchObject({
+      ApiKey: { type: 'apiKey', in: 'header', name: 'Authorization' },
+    })
     expect(page.security).toEqual([{ ApiKey: [] }])
   })
 
   it('WI7 has every route that the app has, and no other', () => {
     const routes = app.routes
-      .filter(route => route.method !== 'ALL' && !route.path.startsWith('/hooks') && route.path !== '/openapi.json')
+      .filter(
+        route => route.method !== 'ALL' && !route.path.startsWith('/hooks') && route.path !== '/openapi.json',
+      )
       .map(route => `${route.method.toLowerCase()} ${bare(route.path)}`)
     const documented = operations.map(({ method, path }) => `${method} ${bare(path)}`)
     expect([...new Set(routes)].sort()).toEqual([...documented].sort())
@@ -44,7 +48,10 @@ describe('/openapi.json', () => {
     expect(references.length).toBeGreaterThan(0)
     for (const reference of new Set(references)) {
       const place = reference.replace('#/', '').split('/')
-      const target = place.reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], page)
+      const target = place.reduce<unknown>(
+        (at, name) => (at as Record<string, unknown> | undefined)?.[name],
+        page,
+      )
       expect(target, reference).toBeDefined()
     }
   })
@@ -66,14 +73,16 @@ describe('/openapi.json', () => {
     },
   )
 
-  it.each(operations.filter(one => one.path.startsWith('/api/v1/') && !one.path.includes('health')).map(one => [one.path, one] as const))(
-    'WI8 %s lists its refusals: no key, and nothing there where it has an id',
-    (path, { operation }) => {
-      expect(operation.responses['401']?.description).toContain('unauthorized')
-      if (path.includes('{')) expect(operation.responses['404']?.description).toContain('not_found')
-      if (operation.parameters?.some(one => one.in === 'query')) expect(operation.responses).toHaveProperty('400')
-    },
-  )
+  it.each(
+    operations
+      .filter(one => one.path.startsWith('/api/v1/') && !one.path.includes('health'))
+      .map(one => [one.path, one] as const),
+  )('WI8 %s lists its refusals: no key, and nothing there where it has an id', (path, { operation }) => {
+    expect(operation.responses['401']?.description).toContain('unauthorized')
+    if (path.includes('{')) expect(operation.responses['404']?.description).toContain('not_found')
+    if (operation.parameters?.some(one => one.in === 'query'))
+      expect(operation.responses).toHaveProperty('400')
+  })
 
   it('AC4 what asks for no key says so', () => {
     for (const { path, operation } of operations)

@@ -4,12 +4,18 @@ import { describe, expect, it } from 'vitest'
 import { db } from '../../src/store/db.ts'
 import { newId } from '../../src/store/ids.ts'
 import { inboxes, sites } from '../../src/store/schema.ts'
-import { comesBack, handOut, newDataKey, open, type Place, seal, SealError } from '../../src/store/seal.ts'
+import { comesBack, handOut, newDataKey, open, type Place, SealError, seal } from '../../src/store/seal.ts'
 import { inbox, site } from './cast.ts'
 
 const KEK = btoa('0123456789abcdef0123456789abcdef')
 const OTHER_KEK = btoa('0123456789abcdef0123456789abcdeg')
-const place = (about: Partial<Place> = {}): Place => ({ site: 'a', table: 'inboxes', column: 'imap_password', row: '1', ...about })
+const place = (about: Partial<Place> = {}): Place => ({
+  site: 'a',
+  table: 'inboxes',
+  column: 'imap_password',
+  row: '1',
+  ...about,
+})
 
 /** A secret sealed at its place. */
 async function sealed(secret = 'pässwörd 密碼') {
@@ -18,10 +24,13 @@ async function sealed(secret = 'pässwörd 密碼') {
 }
 
 describe('a sealed secret', () => {
-  it.each(['', 'x', 'pässwörd 密碼 🙂', 'x'.repeat(10_000), '\u0000"\\'])('SE1 opens where it was sealed, as it was: %j', async secret => {
-    const { dataKey, value } = await sealed(secret)
-    expect(await open(KEK, dataKey, place(), value)).toBe(secret)
-  })
+  it.each(['', 'x', 'pässwörd 密碼 🙂', 'x'.repeat(10_000), '\u0000"\\'])(
+    'SE1 opens where it was sealed, as it was: %j',
+    async secret => {
+      const { dataKey, value } = await sealed(secret)
+      expect(await open(KEK, dataKey, place(), value)).toBe(secret)
+    },
+  )
 
   it('SE1 names its format and its key, says nothing of the secret, and is another each time', async () => {
     const { dataKey, value, secret } = await sealed()
@@ -69,13 +78,21 @@ describe('a sealed secret', () => {
     }
   })
 
-  it.each(['', 'x', 'v1', 'v1.site', 'v1.site..', 'v1.site.AAAA.AAAA', 'v2.site.AAAAAAAAAAAAAAAA.AAAA', 'v1.kek.AAAAAAAAAAAAAAAA.AAAA', 'v1.site.AAAAAAAAAAAAAAAA.!', 'plain password'])(
-    'SE4 %j is no sealed value',
-    async value => {
-      const { dataKey } = await sealed()
-      await expect(open(KEK, dataKey, place(), value)).rejects.toThrow(SealError)
-    },
-  )
+  it.each([
+    '',
+    'x',
+    'v1',
+    'v1.site',
+    'v1.site..',
+    'v1.site.AAAA.AAAA',
+    'v2.site.AAAAAAAAAAAAAAAA.AAAA',
+    'v1.kek.AAAAAAAAAAAAAAAA.AAAA',
+    'v1.site.AAAAAAAAAAAAAAAA.!',
+    'plain password',
+  ])('SE4 %j is no sealed value', async value => {
+    const { dataKey } = await sealed()
+    await expect(open(KEK, dataKey, place(), value)).rejects.toThrow(SealError)
+  })
 
   it('SE5 N5 an inbox’s passwords in D1 are sealed, each for its own column and row', async () => {
     const { siteId } = await site()
@@ -86,8 +103,12 @@ describe('a sealed secret', () => {
     const at = (column: string, id: string) => ({ site: siteId, table: 'inboxes', column, row: id })
     expect(await open(env.KEK, dataKey, at('imap_password', one.inboxId), row.imapPassword!)).toBe('hunter2')
     expect(await open(env.KEK, dataKey, at('smtp_password', one.inboxId), row.smtpPassword!)).toBe('hunter2')
-    await expect(open(env.KEK, dataKey, at('smtp_password', one.inboxId), row.imapPassword!)).rejects.toThrow(SealError)
-    await expect(open(env.KEK, dataKey, at('imap_password', two.inboxId), row.imapPassword!)).rejects.toThrow(SealError)
+    await expect(open(env.KEK, dataKey, at('smtp_password', one.inboxId), row.imapPassword!)).rejects.toThrow(
+      SealError,
+    )
+    await expect(open(env.KEK, dataKey, at('imap_password', two.inboxId), row.imapPassword!)).rejects.toThrow(
+      SealError,
+    )
   })
 })
 
