@@ -1,13 +1,13 @@
 /** Conversations, as seed 003 shows them, with what a team needs to see beside it. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { isUuid } from '../domain/ids.ts'
 import { conversationById, conversationsByActivity, messagesById } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { inboxesById } from '../store/inboxes.ts'
-import type { Access } from './access.ts'
 import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
 import { MessageSchema, messageJson } from './messages.ts'
-import { invalid, Refusal, refusals } from './problems.ts'
+import { noQuery, noun } from './noun.ts'
+import { Refusal, refusals } from './problems.ts'
 
 const milliseconds = z
   .string()
@@ -71,22 +71,14 @@ const show = createRoute({
   method: 'get',
   path: '/{id}',
   summary: 'One conversation',
-  request: { params: z.object({ id: z.string() }) },
+  request: { params: z.object({ id: z.string() }), query: noQuery },
   responses: {
     200: { description: 'The conversation', content: { 'application/json': { schema: ConversationSchema } } },
-    ...refusals('not_found', 'unauthorized'),
+    ...refusals('unknown_field', 'not_found', 'unauthorized'),
   },
 })
 
-export const conversations = new OpenAPIHono<Access>({
-  strict: false,
-  defaultHook: result => {
-    if (!result.success) {
-      const why = invalid(result.error)
-      throw new Refusal(why.code, why.message, why.field)
-    }
-  },
-})
+export const conversations = noun()
   .openapi(list, async c => {
     const query = c.req.valid('query')
     const after = readCursor(query.cursor, z.tuple([z.int(), z.string()]))

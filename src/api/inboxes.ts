@@ -1,9 +1,9 @@
 /** Inboxes, to be looked at: how each is doing, asked of the mailbox itself. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { isUuid } from '../domain/ids.ts'
 import { db } from '../store/db.ts'
 import { inboxById } from '../store/inboxes.ts'
-import type { Access } from './access.ts'
+import { noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 
 export const InboxSchema = z
@@ -24,14 +24,14 @@ const show = createRoute({
   method: 'get',
   path: '/{id}',
   summary: 'One inbox and how it is doing',
-  request: { params: z.object({ id: z.string() }) },
+  request: { params: z.object({ id: z.string() }), query: noQuery },
   responses: {
     200: { description: 'The inbox', content: { 'application/json': { schema: InboxSchema } } },
-    ...refusals('not_found', 'unauthorized'),
+    ...refusals('unknown_field', 'not_found', 'unauthorized'),
   },
 })
 
-export const inboxes = new OpenAPIHono<Access>({ strict: false }).openapi(show, async c => {
+export const inboxes = noun().openapi(show, async c => {
   const { id } = c.req.valid('param')
   const siteId = c.get('siteId')
   const inbox = isUuid(id) && (await inboxById(db(c.env.DB), siteId, id))

@@ -1,5 +1,5 @@
 /** Messages, as seed 003 shows them; for mail also what the verdict was, how the delivery went, and the way to the original. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { isUuid, uuidAsInteger } from '../domain/ids.ts'
 import type { Problem } from '../domain/problem.ts'
 import { attachmentKey, outKey } from '../mailbox/keys.ts'
@@ -7,9 +7,9 @@ import type { CopiedDetails } from '../store/conversations.ts'
 import { conversationById, messageById, messagesOf } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import type { messages as table } from '../store/schema.ts'
-import type { Access } from './access.ts'
 import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
-import { invalid, Refusal, refusals } from './problems.ts'
+import { noQuery, noun } from './noun.ts'
+import { Refusal, refusals } from './problems.ts'
 
 const AttachmentSchema = z.object({
   id: z.string(),
@@ -95,7 +95,7 @@ const list = createRoute({
   },
 })
 
-const one = { params: z.object({ id: z.string() }) }
+const one = { params: z.object({ id: z.string() }), query: noQuery }
 
 const show = createRoute({
   method: 'get',
@@ -104,7 +104,7 @@ const show = createRoute({
   request: one,
   responses: {
     200: { description: 'The message', content: { 'application/json': { schema: FullMessageSchema } } },
-    ...refusals('not_found', 'unauthorized'),
+    ...refusals('unknown_field', 'not_found', 'unauthorized'),
   },
 })
 
@@ -115,7 +115,15 @@ const original = createRoute({
   request: one,
   responses: {
     200: { description: 'RFC 5322 bytes', content: { 'message/rfc822': { schema: z.string() } } },
-    ...refusals('not_found', 'unauthorized', 'mail_missing'),
+    ...refusals(
+      'unknown_field',
+      'invalid_field',
+      'not_found',
+      'unauthorized',
+      'mail_missing',
+      'unreachable',
+      'credentials',
+    ),
   },
 })
 
@@ -123,22 +131,25 @@ const attachment = createRoute({
   method: 'get',
   path: '/{id}/attachments/{n}',
   summary: 'The bytes of an attachment, always as a download',
-  request: { params: z.object({ id: z.string(), n: z.coerce.number().int().min(0) }) },
+  request: {
+    params: z.object({ id: z.string(), n: z.string().regex(/^\d{1,9}$/, 'must be a number') }),
+    query: noQuery,
+  },
   responses: {
     200: { description: 'The bytes', content: { 'application/octet-stream': { schema: z.string() } } },
-    ...refusals('not_found', 'unauthorized', 'mail_missing'),
+    ...refusals(
+      'unknown_field',
+      'invalid_field',
+      'not_found',
+      'unauthorized',
+      'mail_missing',
+      'unreachable',
+      'credentials',
+    ),
   },
 })
 
-export const messages = new OpenAPIHono<Access>({
-  strict: false,
-  defaultHook: result => {
-    if (!result.success) {
-      const why = invalid(result.error)
-      throw new Refusal(why.code, why.message, why.field)
-    }
-  },
-})
+export const messages = noun()
   .openapi(list, async c => {
     const query = c.req.valid('query')
     const d1 = db(c.env.DB)
@@ -189,9 +200,9 @@ export const messages = new OpenAPIHono<Access>({
     const { id, n } = c.req.valid('param')
     const row = await found(c.env, c.get('siteId'), id)
     const details = detailsOf(row)
-    const wanted = details.attachments?.[n]
+    const wanted = details.attachments?.[Number(n)]
     if (!wanted) throw new Refusal('not_found')
-    const key = wanted.key ?? attachmentKey(c.get('siteId'), row.id, n)
+    const key = wanted.key ?? attachmentKey(c.get('siteId'), row.id, Number(n))
     let object = await c.env.MAIL.get(key)
     if (!object && wanted.part && details.mail) {
       const mailbox = c.env.MAILBOX.getByName(`${c.get('siteId')}/${details.mail.inboxId}`)
@@ -207,6 +218,14 @@ async function found(env: Env, siteId: string, id: string) {
   return row
 }
 
+/** RFC 5987 §3.2.1: what `encodeURIComponent` leaves and a parameter's value may not have. */
+function extValue(text: string): string {
+  return encodeURIComponent(text.toWellFormed()).replace(
+    /['()*]/g,
+    char => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}
+
 function keyOf(fetched: { key: string } | { problem: Problem }): string {
   if ('key' in fetched) return fetched.key
   throw new Refusal(fetched.problem.code, fetched.problem.message)
@@ -218,7 +237,7 @@ function download(object: R2ObjectBody, contentType: string, filename: string) {
     headers: {
       'content-type': /^[\w.+-]+\/[\w.+-]+$/.test(contentType) ? contentType : 'application/octet-stream',
       'content-length': String(object.size),
-      'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(filename)}`,
+      'content-disposition': `attachment; filename*=UTF-8''${extValue(filename)}`,
       'content-security-policy': "sandbox; default-src 'none'",
       'x-content-type-options': 'nosniff',
     },

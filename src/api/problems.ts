@@ -1,9 +1,11 @@
 /** The one error shape on the wire, and where it is made: `{"error": {"code", "message", "field"?, "requestId"}}`. */
+
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type Problem, type ProblemCode, problem, statusOf } from '../domain/problem.ts'
+import { log } from '../log.ts'
 
 /** Thrown by handlers; `onError` makes the answer. */
 export class Refusal extends Error {
@@ -46,14 +48,7 @@ export function answerProblem(c: Context, why: Problem): Response {
 export function onError(error: Error, c: Context): Response {
   if (error instanceof Refusal) return answerProblem(c, error.problem)
   if (error instanceof HTTPException && error.status === 400) return answerProblem(c, problem('bad_json'))
-  console.error(
-    JSON.stringify({
-      event: 'request_failed',
-      requestId: c.get('requestId'),
-      path: c.req.routePath,
-      error: `${error.name}: ${error.message.slice(0, 200)}`,
-    }),
-  )
+  log('request_failed', { requestId: c.get('requestId'), path: c.req.routePath }, error)
   return answerProblem(c, problem('internal'))
 }
 

@@ -3,6 +3,7 @@
  * state, messages, what is owed and the alarm together, and only then acts. Results of acting come back as events of their own.
  * Whatever fails stays owed, and the alarm (or the clock's watchdog, should the alarm be lost) takes it up again.
  */
+
 import { DurableObject } from 'cloudflare:workers'
 import {
   type ConversationEvent,
@@ -13,6 +14,7 @@ import {
 } from '../domain/conversation.ts'
 import type { Phase } from '../domain/outbox.ts'
 import { type Problem, problem } from '../domain/problem.ts'
+import { log } from '../log.ts'
 import { project } from '../store/conversations.ts'
 import { Memory, type OwedEffect } from './memory.ts'
 import { perform } from './perform.ts'
@@ -149,14 +151,10 @@ export class Conversation extends DurableObject<Env> {
     } catch (error) {
       const wait = RETRY_MS[Math.min(owed.attempts, RETRY_MS.length - 1)]!
       this.#memory.retry(effect.id, Date.now() + wait)
-      console.error(
-        JSON.stringify({
-          event: 'effect_failed',
-          conversation: this.#memory.state()?.id,
-          effect: effect.id,
-          attempts: owed.attempts,
-          error: said(error),
-        }),
+      log(
+        'effect_failed',
+        { conversation: this.#memory.state()?.id, effect: effect.id, attempts: owed.attempts },
+        error,
       )
     }
     this.#arm()
@@ -226,10 +224,6 @@ function opened(opening: Arrival['opening']): ConversationState {
     lastReadAt: null,
     lastMessage: null,
     pending: null,
+    answered: null,
   }
-}
-
-/** For the log: what kind of surprise it was. */
-function said(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message.slice(0, 200)}` : typeof error
 }

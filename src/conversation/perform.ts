@@ -1,8 +1,15 @@
 /** What a conversation owes, one case per effect. What comes back is an event for the conversation, or nothing. */
 import { assistantKinds } from '../assistants/index.ts'
 import { domainOf } from '../domain/address.ts'
-import type { ConversationEvent, ConversationState, Effect, Message } from '../domain/conversation.ts'
+import {
+  askedAbout,
+  type ConversationEvent,
+  type ConversationState,
+  type Effect,
+  type Message,
+} from '../domain/conversation.ts'
 import { languageOf } from '../domain/language.ts'
+import { problem } from '../domain/problem.ts'
 import { replySubject } from '../domain/thread.ts'
 import { assistantById } from '../store/assistants.ts'
 import { db } from '../store/db.ts'
@@ -25,35 +32,36 @@ export async function perform(effect: Effect, hands: Hands): Promise<Conversatio
     case 'send':
       return send(effect.messageId, hands)
     case 'withdraw':
-      await mailboxOf(hands, hands.message(effect.messageId)).withdraw(effect.messageId)
+      await mailboxOf(hands, hands.message(effect.messageId)).withdraw(effect.messageId, problem(effect.why))
       return null
   }
 }
 
 async function askAssistant(
   effect: Extract<Effect, { kind: 'ask_assistant' }>,
-  { env, state, messages }: Hands,
+  { env, state, message, messages }: Hands,
 ): Promise<ConversationEvent | null> {
   const now = state()
   // Out of date before it began: a newer effect asks for all that was said.
   if (effect.epoch !== now.epoch) return null
-  const all = messages()
-  const answered = all.findLastIndex(m => m.direction === 'outgoing' && m.delivery?.status !== 'withdrawn')
-  const unanswered = all.filter(
-    (m, i) => i > answered && m.direction === 'incoming' && m.details.reply?.do !== 'silent',
-  )
-  const last = unanswered.at(-1)
+  const { asked, before } = askedAbout(messages(), now.epoch, effect.draft)
+  const last = asked.at(-1)
   if (!last) return null
-  const missing: ConversationEvent = { type: 'answer_missing', epoch: effect.epoch, message: last }
+  // Read again: it may have changed while the assistant thought.
+  const missing = (): ConversationEvent => ({
+    type: 'answer_missing',
+    epoch: effect.epoch,
+    message: message(last.id) ?? last,
+  })
   const { assistantId } = last.details
   const row = assistantId && (await assistantById(db(env.DB), now.siteId, assistantId))
   const assistant = row && assistantKinds[row.kind]?.(row, env)
-  if (!row || !assistant) return missing
-  const said = unanswered.map(m => m.content)
+  if (!row || !assistant) return missing()
+  const said = asked.map(m => m.content)
   const answer = await assistant.answer({
     subject: last.details.subject ?? '',
     said,
-    history: all.slice(0, answered + 1).map(m => ({
+    history: before.map(m => ({
       from: m.direction === 'incoming' ? ('contact' as const) : ('us' as const),
       text: m.content,
     })),
@@ -61,7 +69,7 @@ async function askAssistant(
     assistantName: row.name,
     language: languageOf([...said, last.details.subject ?? ''].join('\n')),
   })
-  if (answer.text.trim() === '') return missing
+  if (answer.text.trim() === '') return missing()
   const at = Date.now()
   const id = newId(at)
   const mail = last.details.mail

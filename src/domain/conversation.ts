@@ -32,6 +32,8 @@ export interface ConversationState {
   lastMessage: { id: string; at: number } | null
   /** The answer on its way out: it can still be called back until it leaves. */
   pending: { messageId: string; epoch: number } | null
+  /** The last epoch an answer was made for; a second one for it is refused, unless the first was only a draft. */
+  answered: { epoch: number; draft: boolean } | null
   createdAt: number
 }
 
@@ -135,7 +137,7 @@ export type ConversationEvent =
 export type Effect =
   | { kind: 'ask_assistant'; id: string; epoch: number; draft: boolean }
   | { kind: 'send'; id: string; messageId: string }
-  | { kind: 'withdraw'; id: string; messageId: string }
+  | { kind: 'withdraw'; id: string; messageId: string; why: 'superseded' | 'taken_over' }
 
 export interface Turn {
   state: ConversationState
@@ -160,10 +162,10 @@ export function step(before: ConversationState, event: ConversationEvent, at: nu
       return fateTold(before, event, at)
     case 'person_took_over':
       if (before.owner === 'person') return unchanged(before)
-      return callBack({ ...before, owner: 'person', seq: before.seq + 1 })
+      return callBack({ ...before, owner: 'person', seq: before.seq + 1 }, 'taken_over')
     case 'handed_back':
       if (before.owner === 'assistant') return unchanged(before)
-      return callBack({ ...before, owner: 'assistant', seq: before.seq + 1 })
+      return callBack({ ...before, owner: 'assistant', seq: before.seq + 1 }, 'superseded')
   }
 }
 
@@ -172,12 +174,19 @@ function unchanged(state: ConversationState): Turn {
 }
 
 /** Ends whatever answer is in the making, and asks the mailbox for the one that is queued. */
-function callBack(state: ConversationState): Turn {
+function callBack(state: ConversationState, why: 'superseded' | 'taken_over'): Turn {
   return {
     state: { ...state, epoch: state.epoch + 1, pending: null },
     messages: [],
     effects: state.pending
-      ? [{ kind: 'withdraw', id: `withdraw:${state.pending.messageId}`, messageId: state.pending.messageId }]
+      ? [
+          {
+            kind: 'withdraw',
+            id: `withdraw:${state.pending.messageId}`,
+            messageId: state.pending.messageId,
+            why,
+          },
+        ]
       : [],
   }
 }
@@ -201,7 +210,7 @@ function mailArrived(
   }
   // Only a person's words make an answer out of date: a vacation note or a bounce does not (C14).
   const fromPerson = event.facts.verdict.class === 'person'
-  const called = fromPerson ? callBack(before) : unchanged(before)
+  const called = fromPerson ? callBack(before, 'superseded') : unchanged(before)
   const state: ConversationState = {
     ...called.state,
     length: before.length + 1,
@@ -248,6 +257,8 @@ function answerMade(
   const takenOver = before.owner === 'person'
   if (event.epoch !== before.epoch && !takenOver) return unchanged(before)
   const draft = event.draft || takenOver
+  // Made twice, as an effect may be: one answer an epoch.
+  if (before.answered?.epoch === event.epoch && (draft || !before.answered.draft)) return unchanged(before)
   const message: Message = {
     ...event.message,
     direction: 'outgoing',
@@ -263,6 +274,7 @@ function answerMade(
       seq: before.seq + 1,
       lastMessage: { id: message.id, at: message.createdAt },
       pending: draft ? before.pending : { messageId: message.id, epoch: event.epoch },
+      answered: { epoch: event.epoch, draft },
     },
     messages: [message],
     effects: draft ? [] : [{ kind: 'send', id: `send:${message.id}`, messageId: message.id }],
@@ -287,10 +299,11 @@ function answerMissing(
 /** The point of no return. Asked again for a mail that was already let go, the answer stays yes. */
 function leavingAsked(before: ConversationState, message: Message, at: number): Turn {
   if (message.delivery?.status === 'leaving') return { ...unchanged(before), leave: { yes: true } }
+  const waiting = message.delivery?.status === 'queued' || message.delivery?.status === 'retry'
   const refused =
     before.owner === 'person'
       ? problem('taken_over')
-      : message.epoch !== before.epoch
+      : message.epoch !== before.epoch || !waiting
         ? problem('superseded')
         : null
   if (refused) return { ...unchanged(before), leave: { yes: false, problem: refused } }
@@ -317,4 +330,25 @@ function fateTold(
     messages: [{ ...message, seq, delivery: { status: event.status, problem: event.problem, at } }],
     effects: [],
   }
+}
+
+/**
+ * What an assistant is asked about: the mails since the last answer that has left, or for this epoch still may. An answer that was
+ * called back has answered nothing, so the next one covers its question too (I1). An answer that is to leave by itself covers only
+ * mails that may be answered so.
+ */
+export function askedAbout(
+  messages: readonly Message[],
+  epoch: number,
+  draft: boolean,
+): { asked: Message[]; before: Message[] } {
+  const stands = (message: Message) =>
+    message.direction === 'outgoing' &&
+    (['leaving', 'sent', 'uncertain'].includes(message.delivery?.status ?? '') ||
+      (message.epoch === epoch && ['queued', 'retry'].includes(message.delivery?.status ?? '')))
+  const answered = messages.findLastIndex(stands) + 1
+  const asked = messages
+    .slice(answered)
+    .filter(one => one.details.reply?.do === 'answer' || (draft && one.details.reply?.do === 'draft'))
+  return { asked, before: messages.slice(0, answered) }
 }

@@ -19,7 +19,6 @@ export const PROBLEMS = {
   unauthorized: [401, 'Send an API key: Authorization: Api-Key <key>.'],
   forbidden: [403, 'This key may not do that.'],
   not_found: [404, 'There is nothing here with that id.'],
-  method_not_allowed: [405, 'This address does not take that method.'],
   too_large: [413, 'The body is too large.'],
   unavailable: [503, 'A part of the system is busy. Try again in a moment.'],
   internal: [500, 'Something went wrong on our side. The request id finds it in the log.'],

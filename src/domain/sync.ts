@@ -54,7 +54,8 @@ export function afterFailedSync(
   const failures = before.failures + 1
   const credentials = problem.code === 'credentials'
   const first = credentials ? Math.max(rules.pollMs, 60_000) * 5 : Math.min(rules.pollMs, 30_000)
-  const wait = Math.min(first * 2 ** Math.min(failures - 1, 10), rules.longestMs)
+  // Never tried more often than it is polled when it is well.
+  const wait = Math.min(first * 2 ** Math.min(failures - 1, 10), Math.max(rules.longestMs, rules.pollMs))
   return {
     state: credentials ? 'auth_required' : 'retrying',
     problem,

@@ -13,6 +13,7 @@ const HEADER_BYTES = 256 * 1024
 /** The parser decodes runs of encoded-words in quadratic time; an honest header block has a few dozen. */
 const ENCODED_WORDS = 2_000
 const PARTS = 1_000
+const BOUNDARIES = 100
 const NESTING = 50
 
 const latin1 = new TextDecoder('latin1')
@@ -25,8 +26,8 @@ export async function readEmail(raw: Uint8Array): Promise<Email> {
     flags.push('headers_cut')
     bytes = withShortHeaders(raw, headerEnd)
   }
-  if (occurrences(bytes, '\nContent-Type:') > PARTS || occurrences(bytes, '=?') > ENCODED_WORDS * 10) {
-    flags.push('too_many_parts')
+  if (tooManyParts(bytes) || occurrences(bytes, '=?') > ENCODED_WORDS * 10) {
+    flags.push('too_many_parts', 'unreadable')
     return fallback(bytes, flags)
   }
   try {
@@ -42,7 +43,7 @@ async function parse(bytes: Uint8Array, flags: string[]): Promise<Email> {
     attachmentEncoding: 'arraybuffer',
     maxNestingDepth: NESTING,
     maxHeadersSize: HEADER_BYTES * 4,
-    rfc822Attachments: true,
+    forceRfc822Attachments: true,
   })
   const headers = mail.headers.map(header => ({
     name: header.key,
@@ -52,6 +53,12 @@ async function parse(bytes: Uint8Array, flags: string[]): Promise<Email> {
   const contentType = fieldOf('content-type') ?? 'text/plain'
   const date = Date.parse(mail.date ?? '')
   const returnPath = fieldOf('return-path')
+  // A multipart that names no boundary has no parts: what stands there is text (RFC 2045 §5.2, E8).
+  const loose = /^multipart\//i.test(contentType) && !/boundary\s*=/i.test(contentType)
+  if (loose) flags.push('bad_content_type')
+  const text = loose
+    ? new TextDecoder().decode(bytes.subarray(endOfHeaders(bytes))).trim()
+    : (mail.text ?? '')
   return {
     headers,
     messageId: messageIdOf(fieldOf('message-id') ?? ''),
@@ -65,7 +72,7 @@ async function parse(bytes: Uint8Array, flags: string[]): Promise<Email> {
     returnPath: returnPath === undefined ? null : returnPath.replace(/[<>\s]/g, ''),
     subject: withoutNul(mail.subject ?? ''),
     date: Number.isNaN(date) ? null : date,
-    text: withoutNul(mail.text ?? ''),
+    text: withoutNul(text),
     html: mail.html ? withoutNul(mail.html) : null,
     attachments: mail.attachments.map(attachment),
     reportType: /report-type\s*=\s*"?([\w-]+)/i.exec(contentType)?.[1]?.toLowerCase() ?? null,
@@ -107,7 +114,11 @@ export function safeName(name: string, contentType: string): string {
     .at(-1)!
     .replace(/[<>:"|?*]/g, '_')
     .trim()
-  const short = bare.length > 120 ? `${bare.slice(0, 100)}…${bare.slice(-16)}` : bare
+  const letters = [...bare.toWellFormed()]
+  const short =
+    letters.length > 120
+      ? `${letters.slice(0, 100).join('')}…${letters.slice(-16).join('')}`
+      : letters.join('')
   if (short !== '' && short !== '.' && short !== '..') return short
   if (contentType === 'message/rfc822') return 'mail.eml'
   return `attachment.${/^[\w-]+\/([\w.-]+)/.exec(contentType)?.[1] ?? 'bin'}`
@@ -139,7 +150,9 @@ export function headerText(raw: Uint8Array): string {
 
 /** Each header field cut to a length no honest one has, the whole block to its cap; what follows it stays. */
 function withShortHeaders(raw: Uint8Array, headerEnd: number): Uint8Array {
-  const fields = latin1.decode(raw.subarray(0, Math.min(headerEnd, HEADER_BYTES))).split(/\r?\n(?![ \t])/)
+  const fields = latin1
+    .decode(raw.subarray(0, Math.min(headerEnd, HEADER_BYTES * 16)))
+    .split(/\r?\n(?![ \t])/)
   const block = `${fields
     .map(field => field.slice(0, 8_000).replace(/\r?\n[ \t]+/g, ' '))
     .map(field => ((field.match(/=\?/g)?.length ?? 0) > 200 ? field.slice(0, 998) : field))
@@ -154,14 +167,41 @@ function withShortHeaders(raw: Uint8Array, headerEnd: number): Uint8Array {
   return whole
 }
 
+/** Parts are counted by the lines that divide them, whatever stands in them: each costs the parser an object or two. */
+function tooManyParts(bytes: Uint8Array): boolean {
+  const boundaries = new Set<string>()
+  for (let at = find(bytes, 'boundary=', 0); at >= 0; at = find(bytes, 'boundary=', at + 9)) {
+    const value = /^"([^"\r\n]{1,200})|^([^\s;"]{1,200})/.exec(
+      latin1.decode(bytes.subarray(at + 9, at + 220)),
+    )
+    if (value) boundaries.add((value[1] ?? value[2])!)
+    if (boundaries.size > BOUNDARIES) return true
+  }
+  let parts = 0
+  for (const boundary of boundaries) parts += occurrences(bytes, `\n--${boundary}`)
+  return parts > PARTS
+}
+
 /** How often a short ASCII string stands in the bytes, letter case aside; stops counting far beyond any cap. */
 function occurrences(bytes: Uint8Array, text: string): number {
-  const first = text.charCodeAt(0)
   let count = 0
-  for (let i = bytes.indexOf(first); i >= 0; i = bytes.indexOf(first, i + 1)) {
-    let same = 1
-    while (same < text.length && (bytes[i + same]! | 0x20) === (text.charCodeAt(same) | 0x20)) same++
-    if (same === text.length && ++count > 100_000) break
-  }
+  for (let at = find(bytes, text, 0); at >= 0 && count <= 100_000; at = find(bytes, text, at + 1)) count++
   return count
+}
+
+/** Where an ASCII string next stands, letter case aside; -1 where it does not. */
+function find(bytes: Uint8Array, text: string, from: number): number {
+  const first = text.charCodeAt(0)
+  const other = /[a-z]/.test(text[0]!) ? first - 32 : first
+  for (let at = from; at < bytes.length; at++) {
+    // Native search over long stretches where the first character has no other case.
+    if (other === first) {
+      at = bytes.indexOf(first, at)
+      if (at < 0) return -1
+    } else if (bytes[at] !== first && bytes[at] !== other) continue
+    let same = 1
+    while (same < text.length && ((bytes[at + same] ?? 0) | 0x20) === (text.charCodeAt(same) | 0x20)) same++
+    if (same === text.length) return at
+  }
+  return -1
 }

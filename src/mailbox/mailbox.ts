@@ -3,6 +3,7 @@
  * the alarm and the bridge's hint all end in the same `#work`, which looks at what is due, does it, and sets the alarm to what comes
  * next. Nothing waits in the alarm itself, and losing any one of the three only costs time.
  */
+
 import { DurableObject } from 'cloudflare:workers'
 import type { ImapAccount } from '../../bridge/wire.ts'
 import { checkHost, MAIL_PORTS, securityOf } from '../domain/host.ts'
@@ -10,6 +11,7 @@ import { afterRestart, type Phase } from '../domain/outbox.ts'
 import { type Problem, problem } from '../domain/problem.ts'
 import { afterFailedSync, afterGoodSync, type SyncRules, type SyncState } from '../domain/sync.ts'
 import { settings } from '../env.ts'
+import { log } from '../log.ts'
 import { readFrames } from '../mail/frames.ts'
 import { type Imap, ImapFailure, imap, problemOf } from '../mail/imap.ts'
 import type { SmtpAccount } from '../mail/smtp.ts'
@@ -26,6 +28,8 @@ import { asProblem, pipeToBucket, syncFolder } from './sync.ts'
 const CHUNK = 24
 /** Larger than any mail, and what the bridge takes at most. */
 const ANY_SIZE = 2 ** 40
+/** A mail alone that tears the object down more often than this is not read again. */
+const DEADLY_TIMES = 3
 const WATCH_MS = 10 * 60_000
 const LONGEST_BACKOFF_MS = 15 * 60_000
 const LEASE_MS = 15_000
@@ -82,15 +86,10 @@ export class Mailbox extends DurableObject<Env> {
   }
 
   /** From a conversation: this answer is no longer right. Says whether it could still be called back. */
-  async withdraw(messageId: string): Promise<boolean> {
+  async withdraw(messageId: string, why: Problem): Promise<boolean> {
     const row = this.#records.outboxRow(messageId)
     if (!row || !['queued', 'retry', 'sending'].includes(row.phase)) return false
-    this.#records.saveOutbox(row.id, {
-      ...row,
-      phase: 'withdrawn',
-      dueAt: null,
-      problem: problem('superseded'),
-    })
+    this.#records.saveOutbox(row.id, { ...row, phase: 'withdrawn', dueAt: null, problem: why })
     this.#work()
     return true
   }
@@ -159,14 +158,7 @@ export class Mailbox extends DurableObject<Env> {
     if (this.#running.has(what)) return
     const done = work()
       .catch(error => {
-        console.error(
-          JSON.stringify({
-            event: 'work_failed',
-            what,
-            inbox: this.#records.config()?.inboxId,
-            error: said(error),
-          }),
-        )
+        log('work_failed', { what, inbox: this.#records.config()?.inboxId }, error)
       })
       .then(() => {
         this.#running.delete(what)
@@ -218,8 +210,7 @@ export class Mailbox extends DurableObject<Env> {
       }
     } catch (error) {
       failed = asProblem(error)
-      if (!(error instanceof ImapFailure))
-        console.error(JSON.stringify({ event: 'sync_failed', inbox: config.inboxId, error: said(error) }))
+      if (!(error instanceof ImapFailure)) log('sync_failed', { inbox: config.inboxId }, error)
     }
     const rules: SyncRules = { pollMs: config.settings.pollMs, longestMs: LONGEST_BACKOFF_MS }
     const after = failed
@@ -253,16 +244,18 @@ export class Mailbox extends DurableObject<Env> {
       this.#watch = { until, life: client.life() }
     } catch (error) {
       this.#watch = null
-      console.error(
-        JSON.stringify({ event: 'watch_failed', inbox: config.inboxId, code: asProblem(error).code }),
-      )
+      log('watch_failed', { inbox: config.inboxId, code: asProblem(error).code })
     }
   }
 
   async #receive(): Promise<void> {
+    // Torn down while it read a chunk: it may have been one of its mails, so they are taken one by one (A12, E9).
+    let careful = this.#records.wasReading() ? CHUNK : 0
     for (;;) {
-      const rows = this.#records.mailsOwed(Date.now(), CHUNK)
+      const rows = this.#records.mailsOwed(Date.now(), careful-- > 0 ? 1 : CHUNK)
       if (rows.length === 0) return
+      const times = this.#records.beginReading(rows.map(row => row.id))
+      const deadly = rows.length === 1 && times > DEADLY_TIMES
       const config = this.#records.config()!
       let results: Awaited<ReturnType<typeof receiveMails>>
       try {
@@ -270,15 +263,17 @@ export class Mailbox extends DurableObject<Env> {
           env: this.env,
           config,
           justStored: this.#justStored,
+          unread: new Set(deadly ? [rows[0]!.id] : []),
           fetchPart: (row, part, key) => this.#fetchPart(row, part, key),
         })
       } catch (error) {
         // D1 or R2 is away: the mails stay owed, and nothing of them is lost.
-        console.error(JSON.stringify({ event: 'receive_failed', inbox: config.inboxId, error: said(error) }))
+        log('receive_failed', { inbox: config.inboxId }, error)
         results = rows.map(row => ({ row, ok: false, problem: problem('storage') }))
       }
       const attempts = new Map(rows.map(row => [row.id, row.attempts]))
       this.ctx.storage.transactionSync(() => {
+        this.#records.endReading()
         for (const result of results)
           if (result.ok)
             this.#records.mailDelivered(
@@ -426,9 +421,4 @@ export class Mailbox extends DurableObject<Env> {
     const next = Math.min(...times)
     if (Number.isFinite(next)) this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(next, Date.now() + 50)))
   }
-}
-
-/** For the log: what kind of surprise it was. Messages of the platform and of our own code, never of a customer's. */
-function said(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message.slice(0, 200)}` : typeof error
 }

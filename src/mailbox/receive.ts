@@ -7,6 +7,7 @@
  * Each step is safe to repeat. A mail that cannot be read is delivered too, marked, with its original one click away; a mail whose
  * delivery fails stays owed and does not hold up the others.
  */
+
 import type { Arrival } from '../conversation/conversation.ts'
 import { answerAddress, normaliseAddress } from '../domain/address.ts'
 import type { AttachmentRef, Details } from '../domain/conversation.ts'
@@ -15,8 +16,9 @@ import { type Problem, problem } from '../domain/problem.ts'
 import { newText } from '../domain/quote.ts'
 import { bareSubject, chooseConversation, citedIds, idKey } from '../domain/thread.ts'
 import { type Verdict, verdict } from '../domain/verdict.ts'
+import { log } from '../log.ts'
 import { readEmail, safeName } from '../mail/email.ts'
-import { type Claim, type Claimed, claimMails, mailsNamed } from '../store/emails.ts'
+import { type Candidate, type Claim, type Claimed, claimMails, mailsNamed } from '../store/emails.ts'
 import { derivedId } from '../store/ids.ts'
 import type { MailboxConfig } from '../store/inboxes.ts'
 import { attachmentKey, bodyKey, contentKey, rawKey, reducedKey } from './keys.ts'
@@ -26,6 +28,8 @@ export interface ReceiveTools {
   env: Env
   config: MailboxConfig
   justStored: Map<string, Uint8Array>
+  /** Mails that tore the object down whenever they were read: kept, marked, and not read again. */
+  unread: ReadonlySet<string>
   /** Fetches one attachment that is still on the server into R2; null where it is gone. */
   fetchPart(row: MailRow, part: string, key: string): Promise<number | null>
 }
@@ -70,7 +74,7 @@ export async function receiveMails(rows: readonly MailRow[], tools: ReceiveTools
 
 async function read(row: MailRow, tools: ReceiveTools): Promise<Reading> {
   const { config } = tools
-  const raw = await rawOf(row, tools)
+  const raw = tools.unread.has(row.id) ? null : await rawOf(row, tools)
   const email = raw ? await readEmail(raw) : await readEmail(new TextEncoder().encode('\r\n'))
   // Nothing in R2, or a server that lists a mail and hands out nothing.
   if (!raw?.length) email.flags.push('unreadable')
@@ -185,10 +189,9 @@ async function deliverAll(
     for (let lane = queue.shift(); lane; lane = queue.shift())
       for (const reading of lane) {
         const claim = claimed.get(reading.contentKey)
-        const ours =
-          (reading.email.messageId && named.get(idKey(reading.email.messageId))?.find(one => one.ours)) ||
-          null
-        results.set(reading.row.id, await deliver(reading, claim, ours?.conversationId ?? null, tools))
+        const { messageId } = reading.email
+        const ours = messageId ? named.get(idKey(messageId))?.find(one => one.ours) : undefined
+        results.set(reading.row.id, await deliver(reading, claim, ours, tools))
       }
   }
   await Promise.all(Array.from({ length: DELIVERIES }, work))
@@ -198,18 +201,19 @@ async function deliverAll(
 async function deliver(
   reading: Reading,
   claim: Claimed | undefined,
-  oursIn: string | null,
+  ours: Candidate | undefined,
   tools: ReceiveTools,
 ): Promise<Received> {
   const { row, email } = reading
   try {
     if (!claim) throw new Error('not claimed')
     // Our own answer came back to us (Bcc, catch-all): it is in its conversation already (B9).
-    if (oursIn) return { row, ok: true, messageId: claim.messageId, conversationId: oursIn, flagged: null }
+    if (ours?.ours && (await saysTheSame(email, ours, tools)))
+      return { row, ok: true, messageId: ours.ours, conversationId: ours.conversationId, flagged: null }
     const arrival = await arrivalOf(reading, claim, tools)
     const stub = tools.env.CONVERSATION.getByName(`${tools.config.siteId}/${claim.conversationId}`)
     await stub.receive(arrival)
-    const unreadable = email.flags.includes('unreadable') || email.flags.includes('too_many_parts')
+    const unreadable = email.flags.includes('unreadable')
     return {
       row,
       ok: true,
@@ -218,13 +222,7 @@ async function deliver(
       flagged: unreadable ? problem('unreadable') : null,
     }
   } catch (error) {
-    console.error(
-      JSON.stringify({
-        event: 'delivery_failed',
-        mail: row.id,
-        error: error instanceof Error ? error.message.slice(0, 200) : 'unknown',
-      }),
-    )
+    log('delivery_failed', { mail: row.id }, error)
     return {
       row,
       ok: false,
@@ -234,6 +232,14 @@ async function deliver(
       ),
     }
   }
+}
+
+/** An id can be forged or used again, so it is ours only where the text is too; otherwise it is a new mail. */
+async function saysTheSame(email: Email, ours: Candidate, tools: ReceiveTools): Promise<boolean> {
+  const stub = tools.env.CONVERSATION.getByName(`${tools.config.siteId}/${ours.conversationId}`)
+  const message = await stub.message(ours.ours!)
+  const bare = (text: string) => text.replace(/\s+/g, '')
+  return message !== null && bare(email.text).startsWith(bare(message.content))
 }
 
 async function arrivalOf(reading: Reading, claim: Claimed, tools: ReceiveTools): Promise<Arrival> {

@@ -111,6 +111,25 @@ export class Records {
     this.#setMeta('sync', state)
   }
 
+  /**
+   * Written before mails are read and wiped behind them: what is still there in the next life was being read when the object was torn
+   * down. Says how many times in a row it has begun with just these.
+   */
+  beginReading(ids: readonly string[]): number {
+    const before = this.#meta<{ ids: string[]; times: number }>('reading')
+    const times = before?.ids.join() === ids.join() ? before.times + 1 : 1
+    this.#setMeta('reading', { ids, times })
+    return times
+  }
+
+  endReading(): void {
+    this.#sql.exec(`DELETE FROM meta WHERE key = 'reading'`)
+  }
+
+  wasReading(): boolean {
+    return this.#meta('reading') !== null
+  }
+
   folder(path: string): Folder | null {
     const row = this.#sql.exec<Row>('SELECT * FROM folders WHERE path = ?', path).toArray()[0]
     return row ? folderOf(row) : null

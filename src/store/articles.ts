@@ -38,9 +38,9 @@ export async function indexArticle(search: D1Database, article: Article): Promis
         .bind(article.id, article.siteId),
       search
         .prepare(
-          `DELETE FROM article_words WHERE rowid = (SELECT id FROM article_docs WHERE article_id = ?1)`,
+          `DELETE FROM article_words WHERE rowid = (SELECT id FROM article_docs WHERE article_id = ?1 AND site_id = ?2)`,
         )
-        .bind(article.id),
+        .bind(article.id, article.siteId),
       search
         .prepare(
           `INSERT INTO article_words (rowid, scope, title, body)

@@ -9,7 +9,8 @@ export interface Candidate {
   conversationId: string
   /** Which of the asked addresses take part in that conversation. */
   participants: string[]
-  ours: boolean
+  /** The message of ours that has this id, where it is one we minted. */
+  ours: string | null
 }
 
 /** The mails that carry one of these Message-IDs, with those of `addresses` that take part in their conversations. */
@@ -24,7 +25,7 @@ export async function mailsNamed(
   const { results } = await steady(() =>
     d1
       .prepare(
-        `SELECT m.rfc_id AS rfcId, m.conversation_id AS conversationId, max(m.ours) AS ours,
+        `SELECT m.rfc_id AS rfcId, m.conversation_id AS conversationId, max(iif(m.ours, m.message_id, NULL)) AS ours,
                 json_group_array(DISTINCT p.address) AS participants
          FROM json_each(?2) asked
          JOIN message_ids m ON m.site_id = ?1 AND m.rfc_id = asked.value
@@ -33,13 +34,13 @@ export async function mailsNamed(
          GROUP BY m.rfc_id, m.conversation_id`,
       )
       .bind(siteId, JSON.stringify(rfcIds), JSON.stringify(addresses))
-      .all<{ rfcId: string; conversationId: string; ours: number; participants: string }>(),
+      .all<{ rfcId: string; conversationId: string; ours: string | null; participants: string }>(),
   )
   for (const row of results) {
     const candidate = {
       rfcId: row.rfcId,
       conversationId: row.conversationId,
-      ours: row.ours === 1,
+      ours: row.ours,
       participants: (JSON.parse(row.participants) as (string | null)[]).filter(address => address !== null),
     }
     found.set(row.rfcId, [...(found.get(row.rfcId) ?? []), candidate])

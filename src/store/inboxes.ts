@@ -1,7 +1,9 @@
 /** Inboxes: one connected channel each. D1 owns them; a Mailbox object keeps a copy of its own so that D1 is not on its way. */
+
 import { and, eq, inArray } from 'drizzle-orm'
 import { z } from 'zod'
 import { CAPS } from '../domain/outbox.ts'
+import { log } from '../log.ts'
 import { type Db, steady } from './db.ts'
 import { inboxes, sites } from './schema.ts'
 
@@ -59,7 +61,7 @@ export async function inboxesToSync(db: Db): Promise<MailboxConfig[]> {
     try {
       return [mailboxConfig(inbox, dataKey)]
     } catch {
-      console.error(JSON.stringify({ event: 'inbox_settings_unreadable', inbox: inbox.id }))
+      log('inbox_settings_unreadable', { inbox: inbox.id })
       return []
     }
   })

@@ -69,12 +69,13 @@ function dataKeyPlace(siteId: string): Uint8Array<ArrayBuffer> {
 const unwrapped = new Map<string, CryptoKey>()
 
 async function unwrap(kek: string, dataKey: string, siteId: string): Promise<CryptoKey> {
-  const known = unwrapped.get(`${siteId} ${dataKey}`)
+  const name = `${kek} ${siteId} ${dataKey}`
+  const known = unwrapped.get(name)
   if (known) return known
   const raw = await decrypt(await importKek(kek), 'kek', dataKey, dataKeyPlace(siteId))
   const key = await crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt'])
   if (unwrapped.size > 1000) unwrapped.clear()
-  unwrapped.set(`${siteId} ${dataKey}`, key)
+  unwrapped.set(name, key)
   return key
 }
 

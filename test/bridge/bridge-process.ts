@@ -4,8 +4,8 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import type { BridgeProblem, FetchRequest, Frame, ImapAccount } from '../../bridge/wire.ts'
 import { readFrames } from '../../src/mail/frames.ts'
 import type { MailServers } from '../servers/mail-servers.ts'

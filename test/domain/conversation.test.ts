@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  askedAbout,
   type ConversationEvent,
   type ConversationState,
   type Effect,
@@ -44,6 +45,7 @@ function conversation(about: Partial<ConversationState> = {}): ConversationState
     lastReadAt: null,
     lastMessage: null,
     pending: null,
+    answered: null,
     createdAt: AT,
     ...about,
   }
@@ -371,7 +373,7 @@ describe('a person takes over', () => {
   it('CO7 before the point of no return: the mail is called back, and asked later it may not leave', () => {
     const play = answered()
     expect(play.tell({ type: 'person_took_over' }).effects).toEqual([
-      { kind: 'withdraw', id: 'withdraw:a1', messageId: 'a1' },
+      { kind: 'withdraw', id: 'withdraw:a1', messageId: 'a1', why: 'taken_over' },
     ])
     expect(play.asksToLeave('a1').leave).toMatchObject({ yes: false, problem: { code: 'taken_over' } })
     expect(play.message('a1').delivery?.status).toBe('queued')
@@ -676,5 +678,65 @@ describe(`any order of events, SEED=${SEED}`, () => {
     }
     // A walk that never gets anywhere proves nothing.
     for (const [what, times] of Object.entries(seen)) expect(times, what).toBeGreaterThan(200)
+  })
+})
+
+describe('one answer an epoch', () => {
+  it('CO20 made twice, as an effect may be run twice, an answer is one', () => {
+    const play = answered()
+    const { messages, effects } = play.tell(answer('a2', play.state.epoch))
+    expect([messages, effects]).toEqual([[], []])
+  })
+
+  it('CO20 a draft made before it does not stand in the way of the answer, nor the other way round two', () => {
+    const play = new Play()
+    play.tell(mail('m1'))
+    play.tell(answer('d1', play.state.epoch, true))
+    expect(kinds(play.tell(answer('a1', play.state.epoch)).effects)).toEqual(['send'])
+    expect(play.tell(answer('d2', play.state.epoch, true)).messages).toEqual([])
+  })
+
+  it.each(['draft', 'sent', 'failed', 'uncertain', 'withdrawn', 'held'] as const)(
+    'CO21 a mail that is %s is not let go, whoever asks',
+    status => {
+      const play = answered()
+      const message: Message = { ...play.message('a1'), delivery: { status, problem: null, at: AT } }
+      expect(play.tell({ type: 'leaving_asked', message }).leave).toMatchObject({ yes: false })
+    },
+  )
+})
+
+describe('what an assistant is asked about', () => {
+  const ids = (play: Play, draft = false) =>
+    askedAbout([...play.messages.values()], play.state.epoch, draft).asked.map(one => one.id)
+
+  it('I1 everything since the last answer that has left; what was called back has answered nothing', () => {
+    const play = answered()
+    play.tell(mail('m2'))
+    play.learnsFate('a1', 'withdrawn')
+    expect(ids(play)).toEqual(['m1', 'm2'])
+    play.tell(answer('a2', play.state.epoch))
+    play.asksToLeave('a2')
+    play.learnsFate('a2', 'sent')
+    play.tell(mail('m3'))
+    expect(ids(play)).toEqual(['m3'])
+  })
+
+  it.each(['failed', 'held', 'retry'] as const)(
+    'I1 an answer that is %s and out of date has answered nothing',
+    status => {
+      const play = answered()
+      play.learnsFate('a1', status)
+      play.tell(mail('m2'))
+      expect(ids(play)).toEqual(['m1', 'm2'])
+    },
+  )
+
+  it('RE2 an answer that leaves by itself covers no mail that only a person may answer', () => {
+    const play = new Play()
+    play.tell(mail('m1'))
+    play.tell(mail('m2', { class: 'automatic', mayDraft: true, maySend: false }))
+    expect(ids(play)).toEqual(['m1'])
+    expect(ids(play, true)).toEqual(['m1', 'm2'])
   })
 })

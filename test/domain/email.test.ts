@@ -57,3 +57,39 @@ describe.runIf(all.length > 0)('public collections of odd mail', () => {
     }
   })
 })
+
+it('E9 100,000 bare parts, without a header of their own, are counted and cut', async () => {
+  const head =
+    'From: a@b.c\r\nSubject: Many\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\n\r\n'
+  const began = performance.now()
+  const email = await readEmail(new TextEncoder().encode(head + '--b\r\n\r\nx\r\n'.repeat(100_000)))
+  expect(email.flags).toContain('too_many_parts')
+  expect(email.subject).toBe('Many')
+  expect(performance.now() - began).toBeLessThan(1_000)
+})
+
+it('E8 a multipart that names no boundary is text', async () => {
+  const email = await readEmail(
+    new TextEncoder().encode('From: a@b.c\r\nContent-Type: multipart/mixed\r\n\r\nWhere is my order?\r\n'),
+  )
+  expect(email.text).toBe('Where is my order?')
+  expect(email.flags).toContain('bad_content_type')
+})
+
+it('E10 a mail inside a mail is kept as one, not merged into the text', async () => {
+  const email = await readEmail(
+    new TextEncoder().encode(
+      'From: a@b.c\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nouter\r\n--b\r\nContent-Type: message/rfc822\r\nContent-Disposition: inline\r\n\r\nSubject: inner\r\n\r\ninner text\r\n--b--',
+    ),
+  )
+  expect(email.text.trim()).toBe('outer')
+  expect(email.attachments.map(one => one.contentType)).toEqual(['message/rfc822'])
+})
+
+it('E9 a header of 900 KB does not hide the ones behind it', async () => {
+  const to = Array.from({ length: 30_000 }, (_, n) => `person${n}@customer.test`).join(',\r\n ')
+  const email = await readEmail(
+    new TextEncoder().encode(`To: ${to}\r\nSubject: Still here\r\nMessage-ID: <x@y>\r\n\r\nHello\r\n`),
+  )
+  expect(email).toMatchObject({ subject: 'Still here', messageId: '<x@y>', flags: ['headers_cut'] })
+})

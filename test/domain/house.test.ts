@@ -38,6 +38,7 @@ const ORDER = [
   'mail',
   'store',
   'env',
+  'log',
   'domain',
 ]
 

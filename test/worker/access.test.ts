@@ -2,6 +2,7 @@ import { listDurableObjectIds, runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { eq } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
+import { problem } from '../../src/domain/problem.ts'
 import { db } from '../../src/store/db.ts'
 import { newId } from '../../src/store/ids.ts'
 import { apiKeys } from '../../src/store/schema.ts'
@@ -156,7 +157,7 @@ describe('what a key does not open', () => {
     const box = env.MAILBOX.getByName(`${siteId}/${newId()}`)
     expect(await box.status()).toBeNull()
     expect(await box.original('1-1-1')).toMatchObject({ problem: { code: 'not_found' } })
-    expect(await box.withdraw(newId())).toBe(false)
+    expect(await box.withdraw(newId(), problem('superseded'))).toBe(false)
     await box.news()
     for (const one of [stub, box])
       await runInDurableObject(one as DurableObjectStub, async (_, state) => {

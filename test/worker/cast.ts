@@ -121,13 +121,14 @@ export async function received(
   const rows = await Promise.all(
     mails.map(async (text, n) => {
       const raw = Uint8Array.from(text, character => character.charCodeAt(0))
-      const id = mailIdAt(1, 7, ++uid)
+      const own = ++uid
+      const id = mailIdAt(1, 7, own)
       await env.MAIL.put(rawKey(config.siteId, config.inboxId, id), raw)
       return {
         id,
         folderId: 1,
         uidValidity: 7,
-        uid,
+        uid: own,
         size: raw.length,
         internalDate: (about.internalDate ?? at) + n,
         fetchedAt: at,

@@ -200,4 +200,18 @@ describe('what a page costs', () => {
       expect(read[0]).toBeLessThanOrEqual(22)
     }
   })
+
+  it('LI7 conversations: the last page costs as much as the first', async () => {
+    const { siteId } = await site()
+    const config = await inbox(siteId)
+    await people(config, 90, DAY)
+    const rows = await conversationsByActivity(db(env.DB), siteId, {}, null, 100)
+    const before = rows.at(-12)!.conversation
+    for (const filter of [{}, { inboxId: config.inboxId }]) {
+      const { d1, read } = counting(env.DB)
+      const at = { at: before.lastMessageAt, id: before.id }
+      expect(await conversationsByActivity(db(d1), siteId, filter, at, 11)).toHaveLength(11)
+      expect(read[0]).toBeLessThanOrEqual(24)
+    }
+  })
 })

@@ -284,6 +284,30 @@ describe('cursor', () => {
     expect(await original.text()).toContain('boundary=b299')
   })
 
+  it('E9 a mail that tears the object down whenever it is read is kept unread, and the ones behind it come', async () => {
+    const { config, headers, address } = await connected({ assistantId: null })
+    await arrives(address, [mail({ to: address, subject: 'Before' })])
+    await sync(config)
+    // As a life that ended while it read the next mail alone for the third time leaves it.
+    await runInDurableObject(mailbox(config), (_: Mailbox, state) => {
+      const { id } = state.storage.sql.exec<{ id: string }>('SELECT id FROM mails').one()
+      const next = id.replace(/\d+$/, uid => String(Number(uid) + 1))
+      const reading = JSON.stringify({ ids: [next], times: 3 })
+      state.storage.sql.exec("INSERT INTO meta VALUES ('reading', ?)", reading)
+    })
+    await arrives(
+      address,
+      ['Deadly', 'Behind it'].map(subject => mail({ to: address, subject })),
+    )
+    await sync(config)
+    const all = await conversationsOf(headers)
+    expect(all.map(one => one.conversation.title).toSorted()).toEqual(['', 'Before', 'Behind it'])
+    const deadly = all.find(one => one.conversation.title === '')!.messages[0]!
+    expect(deadly.flags).toContain('unreadable')
+    const original = await exports.default.fetch(`http://edgedesk.test${deadly.original}`, { headers })
+    expect(await original.text()).toContain('Subject: Deadly')
+  })
+
   it('A18 a revoked password is named within one poll and tried rarely; repaired, nothing was lost', async () => {
     const { config, headers, address } = await connected({ assistantId: null })
     const broken = await inbox(config.siteId, { address, password: 'wrong' })

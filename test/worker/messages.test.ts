@@ -265,7 +265,7 @@ describe('attachments', () => {
     const { one, answer } = await download(withFile(`attachment; filename${star}=${given}`))
     expect(one.attachments[0].filename).toBe(name)
     expect(answer.headers.get('content-disposition')).toBe(
-      `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
+      `attachment; filename*=UTF-8''${encodeURIComponent(name).replace(/['()*]/g, char => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)}`,
     )
   })
 
@@ -289,5 +289,19 @@ describe('attachments', () => {
       )
       expect(answer.status, n).toBe(status)
     }
+  })
+
+  it('G7 a name of 300 emoji is cut between letters, and downloads', async () => {
+    const name = encodeURIComponent('x'.repeat(99) + '🙂'.repeat(300))
+    const { one, answer } = await download(withFile(`attachment; filename*=UTF-8''${name}`))
+    expect(one.attachments[0].filename.isWellFormed()).toBe(true)
+    expect(answer.status).toBe(200)
+  })
+
+  it('G7 quotes, brackets and stars are escaped as RFC 5987 asks', async () => {
+    const { answer } = await download(withFile('attachment; filename="it\'s (1).png"'))
+    expect(answer.headers.get('content-disposition')).toBe(
+      "attachment; filename*=UTF-8''it%27s%20%281%29.png",
+    )
   })
 })

@@ -1,0 +1,18 @@
+/** The Hono app that every noun starts from: a request that does not fit its schema becomes the one error shape. */
+import { OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Access } from './access.ts'
+import { invalid, Refusal } from './problems.ts'
+
+export function noun() {
+  return new OpenAPIHono<Access>({
+    strict: false,
+    defaultHook: result => {
+      if (result.success) return
+      const why = invalid(result.error)
+      throw new Refusal(why.code, why.message, why.field)
+    },
+  })
+}
+
+/** The query of a request that takes none: an unknown field is refused by name, as in lists. */
+export const noQuery = z.strictObject({})

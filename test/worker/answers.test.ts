@@ -1,0 +1,117 @@
+/** What is answered, and in how many mails, when more happens before the answer has left. Nothing leaves here: no SMTP server listens. */
+import { env } from 'cloudflare:workers'
+import { expect, it } from 'vitest'
+import { knowledge } from '../../src/assistants/knowledge.ts'
+import { saveArticle } from '../../src/store/articles.ts'
+import { db } from '../../src/store/db.ts'
+import { newId } from '../../src/store/ids.ts'
+import { assistant, conversation, inbox, received, site } from './cast.ts'
+import { mail, until } from './mail.ts'
+
+const NOWHERE = { smtp: { host: 'localhost', port: 1, user: 'x' } }
+
+/** A customer's first mail, its answer made and put off, since the server is away. */
+async function putOff() {
+  const { siteId } = await site()
+  const config = await inbox(siteId, { assistantId: await assistant(siteId), settings: NOWHERE })
+  const messageId = `<first.${config.inboxId}@customer.test>`
+  const text = 'How can I return something and get my money back?'
+  const [one] = await received(config, [mail({ to: config.address, messageId, text })])
+  const stub = conversation(siteId, one!.conversationId)
+  const answer = await until(async () =>
+    (await stub.read())!.messages.find(m => m.delivery?.status === 'retry'),
+  )
+  const replies = (about: { text: string; headers?: string[] }) =>
+    received(config, [
+      mail({
+        to: config.address,
+        text: about.text,
+        headers: [...(about.headers ?? []), `In-Reply-To: ${messageId}`],
+      }),
+    ])
+  return { siteId, config, stub, answer, replies }
+}
+
+it('I1 the contact writes again while the answer waits: it is called back, and the next one covers both', async () => {
+  const { stub, replies } = await putOff()
+  await replies({ text: 'Hello? Thank you for looking.' })
+  const messages = await until(async () => {
+    const all = (await stub.read())!.messages
+    return (
+      all.filter(m => m.direction === 'outgoing').length === 2 &&
+      all[1]!.delivery?.status === 'withdrawn' &&
+      all
+    )
+  })
+  expect(messages[1]!.delivery!.problem!.code).toBe('superseded')
+  expect(messages.at(-1)!.content).toContain('get your money back')
+})
+
+it('CO7 after a takeover the mail that was called back says so', async () => {
+  const { stub } = await putOff()
+  await stub.takeOver()
+  const back = await until(async () =>
+    (await stub.read())!.messages.find(m => m.delivery?.status === 'withdrawn'),
+  )
+  expect(back.delivery!.problem!.code).toBe('taken_over')
+})
+
+it('B9 our Message-ID over another text is a new mail, not our own coming back', async () => {
+  const { siteId, config, answer } = await putOff()
+  const messageId = answer.details.mail!.rfcId
+  await received(config, [mail({ to: config.address, messageId, text: 'A wholly different text.' })])
+  const { results } = await env.DB.prepare('SELECT content FROM messages WHERE site_id = ?')
+    .bind(siteId)
+    .all<{ content: string }>()
+  expect(results.some(row => row.content.includes('wholly different'))).toBe(true)
+})
+
+it('RE1 an ask that is tried again covers no mail that only a person may answer', async () => {
+  const { siteId } = await site()
+  const config = await inbox(siteId, { assistantId: await assistant(siteId), settings: NOWHERE })
+  const messageId = `<first.${config.inboxId}@customer.test>`
+  await env.DB.prepare('ALTER TABLE assistants RENAME TO assistants_away').run()
+  const [one] = await received(config, [mail({ to: config.address, messageId })])
+  const stub = conversation(siteId, one!.conversationId)
+  const headers = [
+    'Reply-To: Team <team@customer.test>',
+    'X-Auto-Response-Suppress: All',
+    `In-Reply-To: ${messageId}`,
+  ]
+  await received(config, [mail({ to: config.address, text: 'A refund, please.', headers })])
+  await env.DB.prepare('ALTER TABLE assistants_away RENAME TO assistants').run()
+  const messages = await until(async () => {
+    const all = (await stub.read())!.messages
+    return all.some(m => m.direction === 'outgoing' && m.delivery?.status === 'retry') && all
+  }, 15_000)
+  for (const message of messages)
+    if (message.direction === 'outgoing' && message.delivery!.status !== 'draft')
+      expect(message.details.to).toBe('alice@customer.test')
+}, 30_000)
+
+it('KN8 another site cannot take an article out of the index by saving one under its id', async () => {
+  const { siteId } = await site()
+  const id = await assistant(siteId)
+  const times = { createdAt: 0, updatedAt: 0 }
+  const article = {
+    id: newId(),
+    siteId,
+    assistantId: id,
+    title: 'Gazebo rental',
+    body: 'By the day.',
+    url: null,
+    language: 'en',
+    ...times,
+  }
+  await saveArticle(db(env.DB), env.SEARCH, article)
+  await saveArticle(db(env.DB), env.SEARCH, { ...article, siteId: newId(), body: 'x' })
+  const asked = {
+    subject: '',
+    said: ['gazebo rental'],
+    history: [],
+    contactName: '',
+    assistantName: '',
+    language: 'en',
+  }
+  expect((await knowledge({ siteId, id, name: 'Ada', settings: '' }, env).answer(asked)).sure).toBe(true)
+})
