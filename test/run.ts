@@ -1,6 +1,6 @@
 /**
  * `npm test`: gets ready what the tests need and a bare machine may lack (Dovecot, Postfix and OpenSSL from Debian), starts the mail
- * servers and the bridge, and runs vitest with the test CA in the environment, where workerd reads it once at its start. Arguments
+ * servers and the bridge, and runs types, lint and vitest with the test CA in the environment, where workerd reads it once at its start. Arguments
  * go to vitest. The last line says how many passed.
  */
 import { spawn, spawnSync } from 'node:child_process'
@@ -18,6 +18,18 @@ const built = spawnSync(join(ROOT, 'node_modules/.bin/node'), [join(ROOT, 'bridg
   stdio: 'inherit',
 })
 if (built.status !== 0) process.exit(1)
+
+if (process.argv.length === 2) {
+  // The whole run begins with what a compiler and a linter can say.
+  for (const [tool, ...args] of [
+    ['tsc', '-p', '.'],
+    ['biome', 'check'],
+  ] as const) {
+    console.log(`${tool} ${args.join(' ')}`)
+    const { status } = spawnSync(join(ROOT, 'node_modules/.bin', tool), args, { cwd: ROOT, stdio: 'inherit' })
+    if (status !== 0) process.exit(1)
+  }
+}
 
 const dir = mkdtempSync(join(tmpdir(), 'edgedesk-test-'))
 const servers = await startMailServers()

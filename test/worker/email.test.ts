@@ -132,7 +132,12 @@ describe('mail that means harm', () => {
     const parts = '--b\r\nContent-Type: text/plain\r\n\r\nx\r\n'.repeat(100_000)
     const { email, ms } = await timed(`${HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\n${parts}--b--`)
     expect(ms).toBeLessThan(2000)
-    expect(email).toMatchObject({ flags: ['too_many_parts', 'unreadable'], subject: 'Hi', text: '', attachments: [] })
+    expect(email).toMatchObject({
+      flags: ['too_many_parts', 'unreadable'],
+      subject: 'Hi',
+      text: '',
+      attachments: [],
+    })
   })
 
   it.each([
