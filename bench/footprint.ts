@@ -306,7 +306,13 @@ async function startUp(short: boolean): Promise<Figure[]> {
     const times: number[] = []
     for (let n = 0; n < (short ? 1 : 5); n++) {
       const outfile = join(dir, 'startup.cpuprofile')
-      const said = await wrangler(['check', 'startup', '--outfile', outfile, '--args=--containers-rollout=none'])
+      const said = await wrangler([
+        'check',
+        'startup',
+        '--outfile',
+        outfile,
+        '--args=--containers-rollout=none',
+      ])
       const active = /Active: ([\d.]+) ms/.exec(said)?.[1]
       if (!active) throw new Error(`wrangler check startup says something else now:\n${said}`)
       times.push(Number(active))

@@ -77,7 +77,10 @@ export async function startServers(): Promise<MailServers> {
 
 export async function startStack(servers: MailServers, wanted: InboxWanted[]): Promise<Stack> {
   const dir = mkdtempSync(join(tmpdir(), 'edgedesk-bench-'))
-  const gone = atEnd(async () => rmSync(dir, { recursive: true, force: true }))
+  const remove = () => rmSync(dir, { recursive: true, force: true })
+  const gone = atEnd(async () => remove())
+  // While miniflare holds the databases open in this process, a signal ends it at once, by miniflare's own handler.
+  process.once('exit', remove)
   const stateDir = join(dir, 'state')
   const [config] = await Promise.all([frozen(join(ROOT, 'wrangler.toml'), dir), migrate(stateDir)])
   const inboxes = await makeInboxes(servers, stateDir, wanted)
@@ -94,7 +97,11 @@ export async function startStack(servers: MailServers, wanted: InboxWanted[]): P
     BRIDGE_URL: `http://127.0.0.1:${bridgePort}`,
     DEV: '1',
   }
-  const workerNow = () => startWorker({ port, stateDir, log: join(dir, 'worker.log'), vars, config })
+  const workerNow = () => {
+    starting = startWorker({ port, stateDir, log: join(dir, 'worker.log'), vars, config })
+    return starting
+  }
+  let starting: Promise<Running> | null = null
 
   const stack: Stack = {
     dir,
@@ -118,7 +125,9 @@ export async function startStack(servers: MailServers, wanted: InboxWanted[]): P
     },
   }
   const ended = atEnd(async () => {
-    await Promise.all([stack.worker?.kill(), stack.bridge.kill()])
+    // One that is still starting is waited for: only then is there something to kill.
+    await starting?.then(worker => worker.kill()).catch(() => {})
+    await stack.bridge.kill()
   })
   const stop = stack.stop
   stack.stop = async () => {
@@ -241,8 +250,12 @@ export async function run(work: () => Promise<number>): Promise<never> {
   process.exit(code)
 }
 
-async function finish(): Promise<void> {
-  const all = [...ends].reverse()
-  ends.clear()
-  for (const end of all) await end().catch(() => {})
+let finishing: Promise<void> | null = null
+
+/** Once, and whoever asks again waits for it: the work that was cut off ends too, with an error. */
+function finish(): Promise<void> {
+  finishing ??= (async () => {
+    for (const end of [...ends].reverse()) await end().catch(() => {})
+  })()
+  return finishing
 }

@@ -11,7 +11,7 @@ import { freePort, ROOT, startWorker } from '../dev/processes.ts'
 import type { MailServers } from '../test/servers/mail-servers.ts'
 import { inParallel } from './parallel.ts'
 import { bag, numberIn } from './post-bag.ts'
-import { type Figure, median, note } from './report.ts'
+import { type Figure, median, note, seconds } from './report.ts'
 import { atEnd, BRIDGE_TOKEN, frozen, type Inbox, type Stack, startStack } from './stack.ts'
 
 const BAR = 0.4
@@ -29,18 +29,21 @@ export async function throughput(servers: MailServers, short: boolean): Promise<
   const baseline = await startBaseline(servers, stack)
   try {
     const rates: { product: number; baseline: number }[] = []
-    // Neither is measured cold.
-    await baseline.read('baseline-warm@bench.test', WARM_MAILS, 999)
-    await read(servers, stack, stack.inboxes[0]!, WARM_MAILS, 999)
+    // Neither is measured cold; in a short run the product begins, so that cold is at its own cost.
+    if (!short) {
+      await baseline.read('baseline-warm@bench.test', WARM_MAILS, 999)
+      await read(servers, stack, stack.inboxes[0]!, WARM_MAILS, 999)
+    }
     for (let pair = 0; pair < pairs; pair++) {
       const inbox = stack.inboxes[pair + 1]!
       const seed = 1000 + pair
       const asBaseline = () => baseline.read(`baseline-${pair}@bench.test`, mails, seed)
       const asProduct = () => read(servers, stack, inbox, mails, seed)
       // Who begins changes from pair to pair.
-      const first = pair % 2 === 0 ? await asBaseline() : await asProduct()
-      const second = pair % 2 === 0 ? await asProduct() : await asBaseline()
-      rates.push(pair % 2 === 0 ? { baseline: first, product: second } : { baseline: second, product: first })
+      const productFirst = pair % 2 === 0
+      const first = productFirst ? await asProduct() : await asBaseline()
+      const second = productFirst ? await asBaseline() : await asProduct()
+      rates.push(productFirst ? { product: first, baseline: second } : { product: second, baseline: first })
       const { product, baseline: bare } = rates.at(-1)!
       note(
         `throughput, pair ${pair + 1}, ${mails} mails: product ${product.toFixed(1)}/s, baseline ${bare.toFixed(1)}/s, ratio ${(product / bare).toFixed(2)}`,
@@ -48,9 +51,20 @@ export async function throughput(servers: MailServers, short: boolean): Promise<
     }
     const last = stack.inboxes.at(-1)!
     let wholeRate = rates.at(-1)!.product
-    if (!short) wholeRate = await read(servers, stack, last, whole, 5000)
+    let wholeBare = rates.at(-1)!.baseline
+    if (!short) {
+      wholeBare = await baseline.read('baseline-whole@bench.test', whole, 5000)
+      wholeRate = await read(servers, stack, last, whole, 5000)
+    }
     const check = await checkWhole(stack, last, whole, short ? 1000 + pairs - 1 : 5000)
     note(`throughput, ${whole} mails: ${wholeRate.toFixed(1)}/s; ${JSON.stringify(check)}`)
+    const once: Figure = {
+      figure: `the same, once with ${whole}`,
+      measured: `${wholeRate.toFixed(0)}/s`,
+      baseline: `${wholeBare.toFixed(0)}/s`,
+      bar: `≥ ${BAR} ×; it is ${(wholeRate / wholeBare).toFixed(2)} ×`,
+      met: wholeRate / wholeBare >= BAR,
+    }
     const ratio = median(rates.map(one => one.product / one.baseline))
     return [
       {
@@ -60,9 +74,10 @@ export async function throughput(servers: MailServers, short: boolean): Promise<
         bar: `≥ ${BAR} ×; it is ${ratio.toFixed(2)} × (${rates.map(one => (one.product / one.baseline).toFixed(2)).join(', ')})`,
         met: ratio >= BAR,
       },
+      ...(short ? [] : [once]),
       {
         figure: `${whole} waiting mails: lost, twice, in a wrong conversation`,
-        measured: `${check.lost}, ${check.twice}, ${check.astray} (${wholeRate.toFixed(0)}/s)`,
+        measured: `${check.lost}, ${check.twice}, ${check.astray}`,
         bar: '0, 0, 0',
         met: check.lost + check.twice + check.astray === 0,
       },
@@ -120,9 +135,15 @@ async function rows(stateDir: string, query: string, of: string, wanted: number)
     const db = open.find(one => one.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(tables))
     if (!db) throw new Error(`no local D1 database has the table ${tables}`)
     const count = db.prepare(query)
-    const end = performance.now() + GIVE_UP_MS
+    const from = performance.now()
+    const end = from + GIVE_UP_MS
+    let told = 0
     for (let n = 0; ; await sleep(100)) {
       n = (count.get(of) as { n: number }).n
+      if (n >= told + 1_000) {
+        told = n
+        note(`  ${n} of ${wanted} after ${seconds(performance.now() - from)}`)
+      }
       if (n >= wanted) return
       if (performance.now() > end) throw new Error(`only ${n} of ${wanted} mails became visible`)
     }

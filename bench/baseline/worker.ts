@@ -96,16 +96,12 @@ export class Reader extends DurableObject<Bindings> {
 
 export default {
   async fetch(request, env): Promise<Response> {
-    const { pathname, searchParams } = new URL(request.url)
+    const { pathname } = new URL(request.url)
     if (pathname === '/health') {
       await env.DB.prepare(
         'CREATE TABLE IF NOT EXISTS mails (box TEXT NOT NULL, uid INTEGER NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (box, uid)) WITHOUT ROWID',
       ).run()
       return Response.json({ ok: true })
-    }
-    if (pathname === '/count') {
-      const count = env.DB.prepare('SELECT count(*) AS mails FROM mails WHERE box = ?')
-      return Response.json(await count.bind(searchParams.get('box')).first())
     }
     const account = await request.json<ImapAccount>()
     const reader = env.READER.getByName(account.user)
