@@ -37,6 +37,7 @@ export interface BridgeSettings {
 const MAX_BODY = 1024 * 1024
 const MAX_APPEND_BODY = 40 * 1024 * 1024
 const BODY_MS = 60_000
+const KEEP_ALIVE_MS = 120_000
 const STOP_MS = 10_000
 
 export interface Bridge {
@@ -110,6 +111,8 @@ export async function startBridge(settings: BridgeSettings): Promise<Bridge> {
     }
   })
   server.requestTimeout = BODY_MS
+  // Longer than any poll interval worth keeping a connection for: Node's own 5 s would close it just as the next request is on its way.
+  server.keepAliveTimeout = KEEP_ALIVE_MS
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(settings.port, settings.host, resolve)

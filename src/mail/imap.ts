@@ -83,18 +83,22 @@ async function post(env: Env, path: string, body: unknown): Promise<Response> {
     headers: { authorization: `Bearer ${BRIDGE_TOKEN}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   }
-  let response: Response
-  const late = new AbortController()
-  const timer = setTimeout(() => late.abort(), FIRST_BYTE_MS)
-  try {
-    response = await (BRIDGE_URL
-      ? fetch(new URL(path, BRIDGE_URL), { ...init, signal: late.signal })
-      : env.BRIDGE.getByName('bridge').fetch(`http://bridge${path}`, { ...init, signal: late.signal }))
-  } catch {
-    throw new ImapFailure(problem('bridge_unavailable'))
-  } finally {
-    clearTimeout(timer)
+  const once = async () => {
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), FIRST_BYTE_MS)
+    try {
+      return await (BRIDGE_URL
+        ? fetch(new URL(path, BRIDGE_URL), { ...init, signal: late.signal })
+        : env.BRIDGE.getByName('bridge').fetch(`http://bridge${path}`, { ...init, signal: late.signal }))
+    } catch {
+      return null
+    } finally {
+      clearTimeout(timer)
+    }
   }
+  // A kept connection may have been closed while the request was on its way. All but an append may be asked for twice.
+  const response = (await once()) ?? (path === '/append' ? null : await once())
+  if (!response) throw new ImapFailure(problem('bridge_unavailable'))
   if (response.ok) return response
   const refusal = await response.json<{ error?: BridgeProblem }>().catch(() => ({ error: undefined }))
   throw new ImapFailure(problemOf(refusal.error))

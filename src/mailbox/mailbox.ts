@@ -210,7 +210,8 @@ export class Mailbox extends DurableObject<Env> {
       }
     } catch (error) {
       failed = asProblem(error)
-      if (!(error instanceof ImapFailure)) log('sync_failed', { inbox: config.inboxId }, error)
+      if (error instanceof ImapFailure) log('sync_failed', { inbox: config.inboxId, code: failed.code })
+      else log('sync_failed', { inbox: config.inboxId }, error)
     }
     const rules: SyncRules = { pollMs: config.settings.pollMs, longestMs: LONGEST_BACKOFF_MS }
     const after = failed
