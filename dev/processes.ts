@@ -156,6 +156,8 @@ function wranglerEnv(): NodeJS.ProcessEnv {
     CI: 'true',
     FORCE_COLOR: '0',
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+    // Otherwise it writes a trace of every call into the state directory, tens of megabytes in a day of a demo.
+    X_LOCAL_OBSERVABILITY: 'false',
   }
 }
 

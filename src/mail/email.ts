@@ -5,6 +5,7 @@
  */
 import PostalMime, { type Address, type Attachment } from 'postal-mime'
 import type { Email, EmailAttachment, Mailbox } from '../domain/email.ts'
+import { textOfHtml } from '../domain/html.ts'
 import { messageIdOf, messageIds } from '../domain/thread.ts'
 
 /** Largest mail that is parsed in one piece: the parser takes about five times its size in memory. */
@@ -15,6 +16,8 @@ const ENCODED_WORDS = 2_000
 const PARTS = 1_000
 const BOUNDARIES = 100
 const NESTING = 50
+/** More HTML than this is no letter; its beginning says what it is. */
+const HTML_CHARS = 2_000_000
 
 const latin1 = new TextDecoder('latin1')
 
@@ -72,7 +75,8 @@ async function parse(bytes: Uint8Array, flags: string[]): Promise<Email> {
     returnPath: returnPath === undefined ? null : returnPath.replace(/[<>\s]/g, ''),
     subject: withoutNul(mail.subject ?? ''),
     date: Number.isNaN(date) ? null : date,
-    text: withoutNul(text),
+    // Mail that comes as HTML only, or with an empty text beside it, is read all the same (E11).
+    text: withoutNul(text.trim() === '' && mail.html ? textOfHtml(mail.html.slice(0, HTML_CHARS)) : text),
     html: mail.html ? withoutNul(mail.html) : null,
     attachments: mail.attachments.map(attachment),
     reportType: /report-type\s*=\s*"?([\w-]+)/i.exec(contentType)?.[1]?.toLowerCase() ?? null,
