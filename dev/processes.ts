@@ -161,7 +161,18 @@ function wranglerEnv(): NodeJS.ProcessEnv {
   }
 }
 
+/** Ends the group of a process when we are gone, even killed: a shell that waits for the end of its input. */
+function guard(group: number): ChildProcess {
+  const shell = spawn('sh', ['-c', `read _; kill -9 -${group}`], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
+  shell.unref()
+  return shell
+}
+
 function running(child: ChildProcess, url: string): Running {
+  const watcher = guard(child.pid!)
   const exited = new Promise<void>(resolve => child.once('exit', () => resolve()))
   const signal = (name: NodeJS.Signals) => {
     try {
@@ -182,6 +193,7 @@ function running(child: ChildProcess, url: string): Running {
     signal('SIGKILL')
     await exited
     await gone()
+    watcher.kill('SIGKILL') // its number may be another's soon
   }
   return {
     url,

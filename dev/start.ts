@@ -22,9 +22,18 @@ interface Kept {
 }
 
 const TICK_MS = 60_000
+const HOUR_MS = 3_600_000
+const DEMO_CAPS = {
+  sender: { count: 500, windowMs: HOUR_MS },
+  thread: { count: 200, windowMs: HOUR_MS },
+  inbox: { count: 1000, windowMs: HOUR_MS },
+}
 const stateDir = resolve(ROOT, process.env.STATE_DIR ?? '.dev')
 const port = await wantedPort('PORT', 8787)
 mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+const lockFile = join(stateDir, 'lock')
+refuseIfRunning()
+writeFileSync(lockFile, String(process.pid))
 const keptFile = join(stateDir, 'secrets.json')
 const handleFile = join(stateDir, 'handle.json')
 const kept = existsSync(keptFile) ? (JSON.parse(readFileSync(keptFile, 'utf8')) as Kept) : null
@@ -37,6 +46,8 @@ async function stop(code: number): Promise<void> {
   stopping = true
   for (const end of stops.reverse()) await end().catch(() => {})
   rmSync(handleFile, { force: true })
+  rmSync(lockFile, { force: true })
+  console.log('Stopped.')
   process.exit(code)
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0))
@@ -72,7 +83,8 @@ const cast = await withDatabases(stateDir, env =>
       stateDir,
       kek,
       inbox,
-      settings: { imap: server(mail.imapPort), smtp: server(mail.smtpPort), watch: true },
+      // Caps wide enough for an evening of trying.
+      settings: { imap: server(mail.imapPort), smtp: server(mail.smtpPort), watch: true, caps: DEMO_CAPS },
     },
     kept?.cast ?? null,
   ),
@@ -130,14 +142,14 @@ console.log(`
 Edgedesk runs at ${url}   (development: loopback mail servers are allowed)
 
   API key       ${apiKey}
-  inbox         ${inbox.address}   password ${inbox.password}
+  inbox         ${inbox.address}   password ${inbox.password}   id ${cast.inboxId}
   customer      ${customer.address}   password ${customer.password}
   IMAP          127.0.0.1:${mail.imapPort}   SMTP 127.0.0.1:${mail.smtpPort}   (no TLS: it is all on this machine)
   handle        ${handleFile}
 
-Try it, in another terminal: send a mail, read the first answer, see the conversations.
+Try it, in another terminal: send a mail, read the first answer (give it a second), see the conversations.
 
-  printf 'From: Alice <${customer.address}>\\nTo: ${inbox.address}\\nSubject: Refund\\n\\nHow do I get a refund for my order?\\n' | curl -s smtp://127.0.0.1:${mail.smtpPort} --mail-from ${customer.address} --mail-rcpt ${inbox.address} --crlf -T -
+  printf "From: Alice <${customer.address}>\\nTo: ${inbox.address}\\nSubject: Refund\\nDate: $(date -R)\\nMessage-ID: <$(date +%s)@demo.test>\\n\\nHow do I get a refund for my order?\\n" | curl -s smtp://127.0.0.1:${mail.smtpPort} --mail-from ${customer.address} --mail-rcpt ${inbox.address} --crlf -T -
   curl -s 'imap://127.0.0.1:${mail.imapPort}/INBOX;MAILINDEX=1' -u '${customer.address}:${customer.password}'
   curl -s ${url}/api/v1/conversations/ -H 'Authorization: Api-Key ${apiKey}'
 
@@ -163,6 +175,21 @@ function endTogether(part: Running, name: string): void {
     console.error(`${name} ended; see the logs in ${stateDir}`)
     void stop(1)
   })
+}
+
+/** Two copies on one state directory would take each other's mailboxes apart. */
+function refuseIfRunning(): void {
+  if (!existsSync(lockFile)) return
+  const pid = Number(readFileSync(lockFile, 'utf8'))
+  try {
+    if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('dev/start.ts')) return
+  } catch {
+    return // whoever wrote it is gone
+  }
+  console.error(
+    `Another copy (process ${pid}) runs on ${stateDir}. Choose another place with STATE_DIR=… and PORT=….`,
+  )
+  process.exit(1)
 }
 
 function secret(): string {

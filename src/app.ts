@@ -30,7 +30,7 @@ base.use('/api/v1/conversations/*', access)
 base.use('/api/v1/inboxes/*', access)
 base.use('/api/v1/messages/*', access)
 base.onError(onError)
-base.notFound(c => answerProblem(c, problem('not_found')))
+base.notFound(c => answerProblem(c, problem('not_found', 'There is nothing at this address.')))
 base.openAPIRegistry.registerComponent('securitySchemes', 'ApiKey', {
   type: 'apiKey',
   in: 'header',
@@ -48,6 +48,9 @@ base.doc31('/openapi.json', {
 })
 
 export const app = base
+  .get('/', c =>
+    c.text('Edgedesk runs.\n\nThe API is described at /openapi.json, its health is at /health.\n'),
+  )
   .route('/api/v1/health', health)
   .route('/health', health)
   .route('/api/v1/conversations', conversations)

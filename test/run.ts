@@ -1,35 +1,25 @@
 /**
  * `npm test`: gets ready what the tests need and a bare machine may lack (Dovecot, Postfix and OpenSSL from Debian), starts the mail
  * servers and the bridge, and runs types, lint and vitest with the test CA in the environment, where workerd reads it once at its start. Arguments
- * go to vitest. The last line says how many passed.
+ * go to vitest, whose summary says how many passed.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { ROOT, startBridge, wrangler } from '../dev/processes.ts'
+import { ROOT, startBridge } from '../dev/processes.ts'
 import { startControl } from './servers/control.ts'
 import { installMailServers } from './servers/install.ts'
 import { startMailServers } from './servers/mail-servers.ts'
 
 installMailServers()
-if (!existsSync(join(ROOT, 'worker-configuration.d.ts'))) await wrangler(['types'])
 const built = spawnSync(join(ROOT, 'node_modules/.bin/node'), [join(ROOT, 'bridge/build.ts')], {
   stdio: 'inherit',
 })
 if (built.status !== 0) process.exit(1)
 
-if (process.argv.length === 2) {
-  // The whole run begins with what a compiler and a linter can say.
-  for (const [tool, ...args] of [
-    ['tsc', '-p', '.'],
-    ['biome', 'check'],
-  ] as const) {
-    console.log(`${tool} ${args.join(' ')}`)
-    const { status } = spawnSync(join(ROOT, 'node_modules/.bin', tool), args, { cwd: ROOT, stdio: 'inherit' })
-    if (status !== 0) process.exit(1)
-  }
-}
+// A whole run begins with what a compiler and a linter can say.
+if (process.argv.length === 2) await import('../dev/check.ts')
 
 const dir = mkdtempSync(join(tmpdir(), 'edgedesk-test-'))
 const servers = await startMailServers()

@@ -78,6 +78,29 @@ const show = createRoute({
   },
 })
 
+const change = createRoute({
+  method: 'patch',
+  path: '/{id}',
+  summary: 'Say who answers',
+  description:
+    'With `person` a person has taken over: what the assistant has not yet let go is called back, and it writes no more. With `assistant` the conversation is handed back.',
+  request: {
+    params: z.object({ id: z.string() }),
+    query: noQuery,
+    body: {
+      required: true,
+      content: { 'application/json': { schema: z.strictObject({ owner: z.enum(['assistant', 'person']) }) } },
+    },
+  },
+  responses: {
+    200: {
+      description: 'The conversation',
+      content: { 'application/json': { schema: ConversationSchema } },
+    },
+    ...refusals('bad_json', 'missing_field', 'unknown_field', 'invalid_field', 'not_found', 'unauthorized'),
+  },
+})
+
 export const conversations = noun()
   .openapi(list, async c => {
     const query = c.req.valid('query')
@@ -94,13 +117,24 @@ export const conversations = noun()
     const next = rows.length > query.limit && last ? writeCursor([last.lastMessageAt, last.id]) : null
     return c.json({ items: await conversationsJson(c.env, c.get('siteId'), page), next }, 200)
   })
-  .openapi(show, async c => {
+  .openapi(show, async c =>
+    c.json(await oneConversation(c.env, c.get('siteId'), c.req.valid('param').id), 200),
+  )
+  .openapi(change, async c => {
     const { id } = c.req.valid('param')
-    const row = isUuid(id) && (await conversationById(db(c.env.DB), c.get('siteId'), id))
-    if (!row) throw new Refusal('not_found')
-    const [json] = await conversationsJson(c.env, c.get('siteId'), [row])
-    return c.json(json!, 200)
+    const siteId = c.get('siteId')
+    if (!isUuid(id)) throw new Refusal('not_found')
+    const stub = c.env.CONVERSATION.getByName(`${siteId}/${id}`)
+    const there = c.req.valid('json').owner === 'person' ? await stub.takeOver() : await stub.handBack()
+    if (!there) throw new Refusal('not_found')
+    return c.json(await oneConversation(c.env, siteId, id), 200)
   })
+
+async function oneConversation(env: Env, siteId: string, id: string) {
+  const row = isUuid(id) && (await conversationById(db(env.DB), siteId, id))
+  if (!row) throw new Refusal('not_found')
+  return (await conversationsJson(env, siteId, [row]))[0]!
+}
 
 async function conversationsJson(env: Env, siteId: string, rows: Row[]) {
   const d1 = db(env.DB)

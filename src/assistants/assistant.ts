@@ -12,13 +12,16 @@ export interface Question {
   history: { from: 'contact' | 'us'; text: string }[]
   contactName: string
   assistantName: string
+  /** Ids of what earlier answers in this conversation cited: saying it again helps nobody. */
+  cited: string[]
   /** IETF tag of the language the contact writes, or 'und'. */
   language: string
 }
 
 export type Answer =
   /** `sure` false: it does not know, says so in `text`, and offers a person. */
-  { text: string; citations: Citation[]; language: string; sure: boolean }
+  /** An empty `text` says that there is nothing to answer. `wantsPerson`: once this text has left, a person answers. */
+  { text: string; citations: Citation[]; language: string; sure: boolean; wantsPerson?: boolean }
 
 export interface Assistant {
   /** @throws where its source is out of reach; the caller asks again later. */

@@ -1,11 +1,13 @@
 /**
  * The assistant that needs no key and no network: it answers with the article that holds the question's words, cites it, and where
  * no article holds enough of them says so and offers a person. What counts is the share of the question's words that an article has,
- * not bm25, whose scale depends on the collection; bm25 only orders what the share let through.
+ * weighed by how rare they are, not bm25, whose scale depends on the collection; bm25 only says which articles are looked at. A contact
+ * who asks for a person gets one; one who only says thanks gets no mail.
  */
 
+import { onlyThanks, wantsPerson } from '../domain/person.ts'
 import { bareSubject } from '../domain/thread.ts'
-import { questionWords, shareFound, words } from '../domain/words.ts'
+import { questionWords, words } from '../domain/words.ts'
 import { type Article, articlesAbout } from '../store/articles.ts'
 import { db } from '../store/db.ts'
 import type { Answer, Assistant, Question } from './assistant.ts'
@@ -13,9 +15,15 @@ import type { AssistantRow } from './index.ts'
 
 /** Below this share of the question's words found, the honest answer is "I don't know". */
 const ENOUGH = 0.34
+/** And so much must be found in all: one word that half of the articles have is no evidence. */
+const EVIDENCE = 0.5
+/** A word of the title says more about an article than one of its body. */
+const IN_TITLE = 1.5
 /** Two articles whose shares are this close are both about it; then the mail's language decides. */
-const CLOSE = 0.15
+const CLOSE = 0.2
 const LOOKED_AT = 12
+/** So many questions of one mail are answered, each by its article. */
+const QUESTIONS = 3
 
 export function knowledge(row: AssistantRow, env: Env): Assistant {
   return {
@@ -26,54 +34,89 @@ export function knowledge(row: AssistantRow, env: Env): Assistant {
   }
 }
 
-export async function answerFrom(
-  question: Question,
-  articlesFor: (words: readonly string[]) => Promise<Article[]>,
-): Promise<Answer> {
-  const subject = bareSubject(question.subject)
-  const text = [subject, ...question.said].join('\n')
-  const best = await bestArticle(questionWords(text), question.language, articlesFor)
-  // A long mail tells a story around its question; its subject is the question in a few words.
-  const article = best ?? (await bestArticle(questionWords(subject), question.language, articlesFor))
-  const say =
-    phrases[article && question.language === 'und' ? article.language : question.language] ?? phrases.en!
-  const hello = say.hello(question.contactName)
-  if (!article)
-    return {
-      text: [hello, say.unsure, say.bye(question.assistantName)].join('\n\n'),
-      citations: [],
-      language: question.language,
-      sure: false,
-    }
+type Search = (words: readonly string[]) => Promise<Article[]>
+
+export async function answerFrom(question: Question, articlesFor: Search): Promise<Answer> {
+  const said = question.said.join('\n')
+  const none = { citations: [], language: question.language }
+  const say = phrases[question.language] ?? phrases.en!
+  const letter = (...paragraphs: string[]) =>
+    [say.hello(question.contactName), ...paragraphs, say.bye(question.assistantName)].join('\n\n')
+  if (wantsPerson(said)) return { ...none, text: letter(say.person), sure: true, wantsPerson: true }
+  if (onlyThanks(said)) return { ...none, text: '', sure: true }
+  const articles = await articlesOn(question, articlesFor)
+  if (articles.length === 0) return { ...none, text: letter(say.unsure), sure: false }
   return {
-    text: [hello, article.body.trim(), say.more, say.bye(question.assistantName)].join('\n\n'),
-    citations: [{ id: article.id, title: article.title, url: article.url }],
-    language: article.language,
+    text: letter(...articles.map(article => article.body.trim()), say.more),
+    citations: articles.map(({ id, title, url }) => ({ id, title, url })),
+    language: articles[0]!.language,
     sure: true,
   }
 }
 
+/** The articles to answer with: of each question by itself, else of the whole mail, else of its subject. */
+async function articlesOn(question: Question, articlesFor: Search): Promise<Article[]> {
+  const said = question.said.join('\n')
+  const subject = question.history.length === 0 ? bareSubject(question.subject) : ''
+  const best = (text: string) => bestArticle(questionWords(text), question, articlesFor)
+  const found: Article[] = []
+  for (const sentence of questionsOf(said)) {
+    const article = await best(sentence)
+    if (article && !found.some(one => one.id === article.id)) found.push(article)
+    if (found.length === QUESTIONS) break
+  }
+  if (found.length > 0) return found
+  // A long mail tells a story around its question; its subject is the question in a few words.
+  const article = (await best(`${subject}\n${said}`)) ?? (await best(subject))
+  return article ? [article] : []
+}
+
+/** Sentences that ask, in writing that marks them. */
+function questionsOf(text: string): string[] {
+  return text
+    .split(/(?<=[?？!！。])|(?<=\.)\s|\n/)
+    .map(sentence => sentence.trim())
+    .filter(sentence => /[?？]$|[嗎吗呢]$/.test(sentence))
+    .slice(0, 10)
+}
+
 async function bestArticle(
   asked: readonly string[],
-  language: string,
-  articlesFor: (words: readonly string[]) => Promise<Article[]>,
+  question: Question,
+  articlesFor: Search,
 ): Promise<Article | null> {
   if (asked.length === 0) return null
-  const ranked = (await articlesFor(asked))
-    .map(article => ({
-      article,
-      share: shareFound(asked, new Set([...words(article.title), ...words(article.body)])),
-    }))
-    .filter(({ share }) => share >= ENOUGH)
-  const top = Math.max(...ranked.map(({ share }) => share))
-  const close = ranked.filter(({ share }) => share >= top - CLOSE)
-  const own = close.find(({ article }) => article.language === language)
+  const articles = (await articlesFor(asked))
+    .filter(article => !question.cited.includes(article.id))
+    .map(article => ({ article, title: new Set(words(article.title)), body: new Set(words(article.body)) }))
+  // A word that many articles of one language have tells them apart badly; one that none has counts in full against all.
+  const weight = (word: string) => {
+    const counts = Map.groupBy(
+      articles.filter(({ title, body }) => title.has(word) || body.has(word)),
+      ({ article }) => article.language,
+    )
+    return 1 / Math.max(1, ...[...counts.values()].map(list => list.length))
+  }
+  const weights = new Map(asked.map(word => [word, weight(word)]))
+  const sum = (list: readonly string[]) => list.reduce((total, word) => total + weights.get(word)!, 0)
+  const ranked = articles
+    .map(({ article, title, body }) => {
+      const found =
+        sum(asked.filter(word => title.has(word))) * IN_TITLE +
+        sum(asked.filter(word => !title.has(word) && body.has(word)))
+      return { article, found, share: found / sum(asked) }
+    })
+    .filter(({ share, found }) => share >= ENOUGH && found >= EVIDENCE)
+    .toSorted((a, b) => b.share - a.share)
+  const close = ranked.filter(({ share }) => share >= ranked[0]!.share - CLOSE)
+  const own = close.find(({ article }) => article.language === question.language)
   return (own ?? close[0])?.article ?? null
 }
 
 interface Phrases {
   hello: (name: string) => string
   unsure: string
+  person: string
   more: string
   bye: (assistant: string) => string
 }
@@ -83,22 +126,26 @@ const phrases: Record<string, Phrases> = {
   en: {
     hello: name => (name ? `Hello ${name},` : 'Hello,'),
     unsure:
-      'Thank you for writing. I could not find an answer to your question, and I would rather not guess. Reply to this mail and say that you would like to talk to a person; a colleague will then take over.',
-    more: 'If this does not answer your question, just reply to this mail; a person can take over at any time.',
+      'Thank you for writing. I could not find an answer to your question, and I would rather not guess. Reply and say that you would like to talk to a person; a colleague will then answer you.',
+    person:
+      'I have passed your conversation on to a colleague, who will answer you here. I will not write to you again unless a colleague hands the conversation back to me.',
+    more: 'If this does not answer your question, just reply to this mail, or say that you would like to talk to a person.',
     bye: assistant => `Kind regards\n${assistant} (automatic assistant)`,
   },
   'zh-TW': {
     hello: name => (name ? `${name} 您好：` : '您好：'),
     unsure:
       '感謝您的來信。我找不到這個問題的答案，也不想隨意猜測。請直接回覆這封信，說明您希望由真人協助，我們的同事將會接手。',
-    more: '若這沒有解決您的問題，請直接回覆此信；我們隨時可以改由真人為您服務。',
+    person: '我已將您的對話轉給同事，將由真人在此回覆您。除非同事將對話交還給我，否則我不會再寫信給您。',
+    more: '若這沒有解決您的問題，請直接回覆此信，或告訴我們您希望由真人協助。',
     bye: assistant => `敬祝 順心\n${assistant}（自動助理）`,
   },
   'zh-CN': {
     hello: name => (name ? `${name}，您好：` : '您好：'),
     unsure:
-      '感谢您的来信。我没有找到这个问题的答案，也不想随意猜测。请直接回复这封邮件，说明您希望由人工协助，我们的同事会接手。',
-    more: '如果这没有解决您的问题，请直接回复此邮件；我们随时可以改由人工为您服务。',
+      '感谢您的来信。我没有找到这个问题的答案，也不想随意猜测。请直接回复这封邮件，说明您希望由真人协助，我们的同事会接手。',
+    person: '我已将您的对话转给同事，将由人工在此回复您。除非同事将对话交还给我，否则我不会再写信给您。',
+    more: '如果这没有解决您的问题，请直接回复此邮件，或告诉我们您希望由真人协助。',
     bye: assistant => `祝好\n${assistant}（自动助理）`,
   },
 }

@@ -225,5 +225,6 @@ function opened(opening: Arrival['opening']): ConversationState {
     lastMessage: null,
     pending: null,
     answered: null,
+    handsOver: null,
   }
 }

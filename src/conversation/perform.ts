@@ -65,6 +65,7 @@ async function askAssistant(
       from: m.direction === 'incoming' ? ('contact' as const) : ('us' as const),
       text: m.content,
     })),
+    cited: before.flatMap(m => m.details.citations?.map(one => one.id) ?? []),
     contactName: now.contact.name,
     assistantName: row.name,
     language: languageOf([...said, last.details.subject ?? ''].join('\n')),
@@ -76,7 +77,9 @@ async function askAssistant(
   return {
     type: 'answer_made',
     epoch: effect.epoch,
+    ask: effect.id,
     draft: effect.draft,
+    handsOver: answer.wantsPerson ?? false,
     message: {
       id,
       sender: { kind: 'assistant', id: row.id, name: row.name },

@@ -32,8 +32,10 @@ export interface ConversationState {
   lastMessage: { id: string; at: number } | null
   /** The answer on its way out: it can still be called back until it leaves. */
   pending: { messageId: string; epoch: number } | null
-  /** The last epoch an answer was made for; a second one for it is refused, unless the first was only a draft. */
-  answered: { epoch: number; draft: boolean } | null
+  /** What was made in the last epoch that had an answer: by which asks, and whether one of them is to leave by itself. */
+  answered: { epoch: number; asks: string[]; sends: boolean } | null
+  /** The answer that tells the contact a person takes over: once it has left, one does. */
+  handsOver: string | null
   createdAt: number
 }
 
@@ -123,7 +125,11 @@ export type ConversationEvent =
   | {
       type: 'answer_made'
       epoch: number
+      /** The id of the effect that asked for it. */
+      ask: string
       draft: boolean
+      /** The contact asked for a person, and this answer says that one comes. */
+      handsOver: boolean
       message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery' | 'direction'>
     }
   /** The assistant has nothing to say to this message, the last one asked about. */
@@ -257,8 +263,10 @@ function answerMade(
   const takenOver = before.owner === 'person'
   if (event.epoch !== before.epoch && !takenOver) return unchanged(before)
   const draft = event.draft || takenOver
-  // Made twice, as an effect may be: one answer an epoch.
-  if (before.answered?.epoch === event.epoch && (draft || !before.answered.draft)) return unchanged(before)
+  // An effect may be run twice, and only one answer of an epoch leaves.
+  const none: { asks: string[]; sends: boolean } = { asks: [], sends: false }
+  const done = before.answered?.epoch === event.epoch ? before.answered : none
+  if (done.asks.includes(event.ask) || (!draft && done.sends)) return unchanged(before)
   const message: Message = {
     ...event.message,
     direction: 'outgoing',
@@ -274,7 +282,8 @@ function answerMade(
       seq: before.seq + 1,
       lastMessage: { id: message.id, at: message.createdAt },
       pending: draft ? before.pending : { messageId: message.id, epoch: event.epoch },
-      answered: { epoch: event.epoch, draft },
+      answered: { epoch: event.epoch, asks: [...done.asks, event.ask], sends: done.sends || !draft },
+      handsOver: event.handsOver && !draft ? message.id : before.handsOver,
     },
     messages: [message],
     effects: draft ? [] : [{ kind: 'send', id: `send:${message.id}`, messageId: message.id }],
@@ -309,7 +318,7 @@ function leavingAsked(before: ConversationState, message: Message, at: number): 
   if (refused) return { ...unchanged(before), leave: { yes: false, problem: refused } }
   const seq = before.seq + 1
   return {
-    state: { ...before, seq, pending: null },
+    state: handedOver({ ...before, seq, pending: null }, message.id),
     messages: [{ ...message, seq, delivery: { status: 'leaving', problem: null, at } }],
     effects: [],
     leave: { yes: true },
@@ -325,11 +334,18 @@ function fateTold(
   if (message.delivery?.status === event.status) return unchanged(before)
   const seq = before.seq + 1
   const over = event.status !== 'retry' && before.pending?.messageId === message.id
+  const state = { ...before, seq, pending: over ? null : before.pending }
   return {
-    state: { ...before, seq, pending: over ? null : before.pending },
+    state: event.status === 'failed' || event.status === 'held' ? handedOver(state, message.id) : state,
     messages: [{ ...message, seq, delivery: { status: event.status, problem: event.problem, at } }],
     effects: [],
   }
+}
+
+/** The mail that announced a person is past recall, or will never leave: either way the person is wanted now. */
+function handedOver(state: ConversationState, messageId: string): ConversationState {
+  if (state.handsOver !== messageId) return state
+  return { ...state, owner: 'person', epoch: state.epoch + 1, handsOver: null }
 }
 
 /**

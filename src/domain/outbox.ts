@@ -51,10 +51,6 @@ export const OUTBOX_RULES: OutboxRules = {
   giveUpMs: 48 * 60 * MINUTE,
 }
 
-export function isOver(phase: Phase): boolean {
-  return phase !== 'queued' && phase !== 'sending' && phase !== 'leaving' && phase !== 'retry'
-}
-
 export function afterAttempt(owed: Owed, attempt: Attempt, at: number, rules: OutboxRules): Owed {
   const attempts = owed.attempts + 1
   if (attempt.kind === 'sent') return { ...owed, phase: 'sent', attempts, dueAt: null, problem: null }

@@ -79,9 +79,10 @@ export function verdict(email: Email, facts: VerdictFacts): Verdict {
     }
   }
   if (machine.length > 0) {
-    // "Send me no automatic answers" alone is a wish, not a machine: a person may still answer with a draft (C5).
-    const wish =
-      machine.every(reason => reason === 'auto_response_suppressed') && list.length + bulk.length === 0
+    // "Send me no automatic answers" alone is a wish, not a machine (C5), and a subject alone is a guess: "On vacation until Friday,
+    // please hold my parcel". A person may still answer with a draft.
+    const guess = ['auto_response_suppressed', 'out_of_office']
+    const wish = machine.every(reason => guess.includes(reason)) && list.length + bulk.length === 0
     return {
       class: 'automatic',
       reasons: [...machine, ...list, ...bulk],

@@ -28,12 +28,6 @@ export function questionWords(text: string): string[] {
   return (pairs.length > 0 ? pairs : [...about]).slice(0, MOST_QUESTION_WORDS)
 }
 
-/** How much of a question an article speaks of, 0..1. Below a threshold the honest answer is "I don't know". */
-export function shareFound(question: readonly string[], article: ReadonlySet<string>): number {
-  if (question.length === 0) return 0
-  return question.filter(word => article.has(word)).length / question.length
-}
-
 /**
  * An FTS5 MATCH expression. Quoted strings are never operators, and a quote inside one is doubled (FTS5 §3.1), so a
  * question cannot become a query of its own. No words match nothing: `""` is a valid phrase, an empty string is not.
@@ -67,10 +61,22 @@ function addWord(run: string, found: string[]): void {
   else found.push(fold(first!), fold(last)) // l'adresse
 }
 
-/** English plurals: deliveries, boxes, refunds. Not: address, status, this. */
+/**
+ * English endings, so that opening hours are found by "open" and shipping by "shipped": plurals, -ing, -ed, and a last -e. Not: address,
+ * status, this, need, king. A stem need not be a word; it must only be the same for the index and for the question.
+ */
 function fold(word: string): string {
   if (word.length > LONGEST_WORD) return word.slice(0, LONGEST_WORD)
-  if (word.length < 4 || !/^[a-z]+s$/.test(word) || /(?:ss|us|is)$/.test(word)) return word
+  if (word.length < 4 || !/^[a-z]+$/.test(word)) return word
+  const one = singular(word)
+  const stem = one.replace(/(?<=[a-z]{3}[a-z])(?:ing|ed)$/, '')
+  const short = stem === one ? one : stem.replace(/([b-df-hj-km-np-rtv-xz])\1$/, '$1')
+  return short.length > 4 ? short.replace(/e$/, '') : short
+}
+
+/** deliveries, boxes, refunds */
+function singular(word: string): string {
+  if (!/s$/.test(word) || /(?:ss|us|is)$/.test(word)) return word
   if (word.endsWith('ies')) return word.length > 4 ? `${word.slice(0, -3)}y` : word.slice(0, -1)
   return /(?:ss|x|z|ch|sh)es$/.test(word) ? word.slice(0, -2) : word.slice(0, -1)
 }

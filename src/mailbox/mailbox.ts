@@ -62,7 +62,7 @@ export class Mailbox extends DurableObject<Env> {
   /** From the clock, with the inbox as D1 has it. Answers at once; the work goes on. */
   async tick(config: MailboxConfig): Promise<void> {
     const known = this.#records.config()
-    if (!known || config.version > known.version) {
+    if (!known || config.version > known.version || config.paused !== known.paused) {
       this.#records.saveConfig(config)
       if (known) this.#records.saveSyncState({ ...this.#records.syncState(), dueAt: 0 })
     }
@@ -144,6 +144,7 @@ export class Mailbox extends DurableObject<Env> {
 
   /** Starts whatever is due and not already running. */
   #work(slackMs = 0): void {
+    if (this.#records.config()?.paused) return
     if (this.#restarted) this.#takeUpAfterRestart()
     const now = Date.now()
     if (this.#again || this.#records.syncState().dueAt <= now + slackMs)
@@ -188,22 +189,30 @@ export class Mailbox extends DurableObject<Env> {
       const account = await this.#imapAccount(config)
       const client = imap(this.env)
       await this.#keepWatch(client, config, account)
-      for (const path of config.settings.folders)
-        await syncFolder(path, {
-          siteId: config.siteId,
-          inboxId: config.inboxId,
-          imap: client,
-          account,
-          records: this.#records,
-          bucket: this.env.MAIL,
-          justStored: this.#justStored,
-          // One chunk is read while the next is fetched; fetching waits where reading falls behind.
-          stored: async () => {
-            this.#start('receive', () => this.#receive())
-            if (this.#justStored.size > 4 * CHUNK) await this.#running.get('receive')
-          },
-          now: () => Date.now(),
-        })
+      const tools = {
+        siteId: config.siteId,
+        inboxId: config.inboxId,
+        imap: client,
+        account,
+        records: this.#records,
+        bucket: this.env.MAIL,
+        justStored: this.#justStored,
+        // One chunk is read while the next is fetched; fetching waits where reading falls behind.
+        stored: async () => {
+          this.#start('receive', () => this.#receive())
+          if (this.#justStored.size > 4 * CHUNK) await this.#running.get('receive')
+        },
+        now: () => Date.now(),
+      }
+      for (const path of config.settings.folders) {
+        try {
+          await syncFolder(path, tools)
+        } catch (error) {
+          // A folder that is missing is told, and does not starve the ones after it.
+          if (!(error instanceof ImapFailure) || error.problem.code !== 'folder_missing') throw error
+          failed ??= error.problem
+        }
+      }
       if (this.#watch && this.#watch.life !== client.life()) {
         this.#watch = null
         this.#again = true
@@ -270,7 +279,9 @@ export class Mailbox extends DurableObject<Env> {
       } catch (error) {
         // D1 or R2 is away: the mails stay owed, and nothing of them is lost.
         log('receive_failed', { inbox: config.inboxId }, error)
-        results = rows.map(row => ({ row, ok: false, problem: problem('storage') }))
+        results = rows.map(row => ({ row, ok: false, problem: problem('unavailable') }))
+        // Should it be one of them, it is alone the next time.
+        careful = CHUNK * 2
       }
       const attempts = new Map(rows.map(row => [row.id, row.attempts]))
       this.ctx.storage.transactionSync(() => {

@@ -8,6 +8,7 @@
 import type { Citation } from '../domain/conversation.ts'
 import { type Attempt, afterAttempt, capReached, OUTBOX_RULES } from '../domain/outbox.ts'
 import { problem } from '../domain/problem.ts'
+import { log } from '../log.ts'
 import { answerBodies } from '../mail/answer.ts'
 import { compose } from '../mail/compose.ts'
 import { type SmtpAccount, type Submission, submit } from '../mail/smtp.ts'
@@ -73,7 +74,11 @@ export async function queueMail(mail: OutgoingMail, tools: OutboxTools): Promise
 export async function sendMail(row: OutboxRow, tools: OutboxTools): Promise<void> {
   const { records } = tools
   records.saveOutbox(row.id, { ...row, phase: 'sending', dueAt: null })
-  const attempt = await attemptOf(row, tools)
+  const attempt = await attemptOf(row, tools).catch((error): Attempt => {
+    // R2 or the objects are away: before the last bytes left this is a try like any other.
+    log('send_failed', { mail: row.id }, error)
+    return { kind: 'retry', problem: problem('unavailable') }
+  })
   if (attempt.kind !== 'sent' && attempt.kind !== 'uncertain') records.stay(row.id)
   // Called back while it was on its way and never left: then it stays called back, whatever else went wrong.
   const calledBack = records.outboxRow(row.id)?.phase === 'withdrawn'
@@ -95,23 +100,21 @@ async function attemptOf(row: OutboxRow, tools: OutboxTools): Promise<Attempt> {
     }
   }
   let said: Attempt | null = null
+  let over = false
   const gate = async () => {
-    said = await leave(row, tools)
+    said = await leave(row, tools, () => over)
     return said === null
   }
-  const submission: Submission = await submit(
-    account,
-    { from: row.mail.from, to: [row.mail.to.address] },
-    raw,
-    gate,
-  )
+  const envelope = { from: row.mail.from, to: [row.mail.to.address] }
+  const submission: Submission = await submit(account, envelope, raw, gate)
+  over = true
   if (submission.kind === 'withdrawn') return said ?? { kind: 'withdrawn', problem: problem('superseded') }
   if (submission.kind === 'sent') return { kind: 'sent' }
   return submission
 }
 
 /** The point of no return: null lets the last bytes go, anything else says why not. */
-async function leave(row: OutboxRow, tools: OutboxTools): Promise<Attempt | null> {
+async function leave(row: OutboxRow, tools: OutboxTools, tooLate: () => boolean): Promise<Attempt | null> {
   const { records, config, env } = tools
   const now = records.outboxRow(row.id)
   if (now?.phase !== 'sending') return { kind: 'withdrawn', problem: now?.problem ?? problem('superseded') }
@@ -130,6 +133,8 @@ async function leave(row: OutboxRow, tools: OutboxTools): Promise<Attempt | null
   const stub = env.CONVERSATION.getByName(`${config.siteId}/${row.mail.conversationId}`)
   const answer = await stub.mayLeave(row.id)
   if (!answer.yes) return { kind: 'withdrawn', problem: answer.problem }
+  // The session ended while we asked: nothing left, and the next attempt asks again and hears the same yes.
+  if (tooLate()) return { kind: 'retry', problem: problem('timeout') }
   records.saveOutbox(row.id, { ...row, phase: 'leaving', dueAt: null })
   await tools.storage.sync()
   return null

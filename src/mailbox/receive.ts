@@ -17,6 +17,7 @@ import { newText } from '../domain/quote.ts'
 import { bareSubject, chooseConversation, citedIds, idKey } from '../domain/thread.ts'
 import { type Verdict, verdict } from '../domain/verdict.ts'
 import { log } from '../log.ts'
+import { answerBodies } from '../mail/answer.ts'
 import { readEmail, safeName } from '../mail/email.ts'
 import { type Candidate, type Claim, type Claimed, claimMails, mailsNamed } from '../store/emails.ts'
 import { derivedId } from '../store/ids.ts'
@@ -54,7 +55,20 @@ interface Reading {
 
 export async function receiveMails(rows: readonly MailRow[], tools: ReceiveTools): Promise<Received[]> {
   const readings: Reading[] = []
-  for (const row of rows) readings.push(await read(row, tools))
+  const unread: Received[] = []
+  for (const row of rows) {
+    try {
+      readings.push(await read(row, tools))
+    } catch (error) {
+      // What was stored cannot be had back just now: this mail waits, the others do not.
+      log('read_failed', { mail: row.id }, error)
+      unread.push({
+        row,
+        ok: false,
+        problem: problem('unavailable', 'The mail is stored but cannot be read just now. We try again.'),
+      })
+    }
+  }
   const { DB } = tools.env
   const { siteId } = tools.config
   const named = await mailsNamed(
@@ -69,7 +83,7 @@ export async function receiveMails(rows: readonly MailRow[], tools: ReceiveTools
     siteId,
     readings.map(reading => claimOf(reading, tools.config)),
   )
-  return deliverAll(readings, claimed, named, tools)
+  return [...unread, ...(await deliverAll(readings, claimed, named, tools))]
 }
 
 async function read(row: MailRow, tools: ReceiveTools): Promise<Reading> {
@@ -238,8 +252,10 @@ async function deliver(
 async function saysTheSame(email: Email, ours: Candidate, tools: ReceiveTools): Promise<boolean> {
   const stub = tools.env.CONVERSATION.getByName(`${tools.config.siteId}/${ours.conversationId}`)
   const message = await stub.message(ours.ours!)
+  if (!message) return false
+  const { citations, language } = message.details
   const bare = (text: string) => text.replace(/\s+/g, '')
-  return message !== null && bare(email.text).startsWith(bare(message.content))
+  return bare(email.text) === bare(answerBodies(message.content, citations ?? [], language ?? 'und').text)
 }
 
 async function arrivalOf(reading: Reading, claim: Claimed, tools: ReceiveTools): Promise<Arrival> {

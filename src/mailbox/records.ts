@@ -179,6 +179,13 @@ export class Records {
       .one().times
   }
 
+  unstuck(folder: Folder): void {
+    this.#sql.exec(
+      'UPDATE folders SET stuck_times = 0, stuck_uid = NULL WHERE id = ? AND stuck_times > 0',
+      folder.id,
+    )
+  }
+
   /** Mails and the cursor behind them, in one synchronous turn. A mail fetched again overwrites nothing that was made of it. */
   storeMails(folder: Folder, rows: readonly MailRow[], nextUid: number): void {
     for (const row of rows)

@@ -3,7 +3,7 @@
  * The cursor never passes a gap: a group of mails is stored in parallel, and only when all of it is stored does the cursor move behind
  * it. Whatever fails on the way leaves the cursor where it was, and the next sync fetches the same mails over the same keys.
  */
-import type { Frame, ImapAccount } from '../../bridge/wire.ts'
+import type { Frame, ImapAccount, ScannedMail } from '../../bridge/wire.ts'
 import { type Problem, problem } from '../domain/problem.ts'
 import { headerText, PARSED_WHOLE_BYTES } from '../mail/email.ts'
 import { type ArrivedFrame, readFrames } from '../mail/frames.ts'
@@ -55,41 +55,48 @@ export async function syncFolder(path: string, tools: SyncTools): Promise<void> 
 
 /** A page of what is new; where the same mail breaks it again and again while the server is well, past that mail (A12). */
 async function newPage(folder: Folder, tools: SyncTools): Promise<boolean> {
+  const { imap, account, records } = tools
   try {
-    return await fetchPage(folder, tools, null)
+    const more = await fetchPage(folder, tools, null)
+    records.unstuck(folder)
+    return more
   } catch (error) {
-    const now = tools.records.folder(folder.path) ?? folder
-    if (tools.records.stuck(now) < STUCK_TIMES || !(await passOver(now, tools))) throw error
+    if (!isStuck(error, folder, tools)) throw error
+    const now = records.folder(folder.path) ?? folder
+    const { uidValidity, nextUid } = now
+    const page = await imap.scan({ account, folder: now.path, uidValidity, nextUid })
+    const mail = page.mails[0]
+    if (page.opened.uidValidity !== uidValidity || !mail) throw error
+    await passOver(now, mail, tools, mail.uid + 1)
     return true
   }
 }
 
-/** Stores the main headers of the next mail, marked, and moves behind it; the mail itself is fetched when someone asks for it. */
-async function passOver(folder: Folder, tools: SyncTools): Promise<boolean> {
-  const { siteId, inboxId, account, imap, bucket, records, now } = tools
-  const { uidValidity, nextUid } = folder
-  const page = await imap.scan({ account, folder: folder.path, uidValidity, nextUid })
-  const mail = page.mails[0]
-  if (page.opened.uidValidity !== uidValidity || !mail) return false
-  const id = mailIdAt(folder.id, uidValidity, mail.uid)
+/** The stream broke at this place for the third time in a row. Servers that cannot be reached, and a full store, are another matter. */
+function isStuck(error: unknown, folder: Folder, { records }: SyncTools): boolean {
+  return error instanceof BrokenStream && records.stuck(records.folder(folder.path) ?? folder) >= STUCK_TIMES
+}
+
+/** Stores the main headers of a mail, marked; the mail itself is fetched when someone asks for it. */
+async function passOver(folder: Folder, mail: ScannedMail, tools: SyncTools, nextUid: number): Promise<void> {
+  const { siteId, inboxId, bucket, records, now } = tools
+  const id = mailIdAt(folder.id, folder.uidValidity, mail.uid)
   const head = Uint8Array.from(`${mail.headers.trimEnd()}\r\n\r\n`, char => char.charCodeAt(0))
   await bucket.put(reducedKey(siteId, inboxId, id), head)
   const row: MailRow = {
-    ...{
-      id,
-      folderId: folder.id,
-      uidValidity,
-      uid: mail.uid,
-      size: mail.size,
-      internalDate: mail.internalDate,
-    },
-    ...{ fetchedAt: now(), sha: await sha256Hex(head), headerKey: await headerKey(mail.headers, mail.size) },
-    ...{ extent: 'reduced', oldBefore: null },
+    ...{ id, folderId: folder.id, uidValidity: folder.uidValidity, uid: mail.uid, size: mail.size },
+    ...{ internalDate: mail.internalDate, fetchedAt: now(), oldBefore: folder.rescan?.goodAt ?? null },
+    ...{ sha: await sha256Hex(head), headerKey: await headerKey(mail.headers, mail.size), extent: 'reduced' },
     remote: JSON.stringify({ parts: [], textCut: false, notFetched: true } satisfies Remote),
   }
-  records.storeMails(folder, [row], mail.uid + 1)
+  records.storeMails(folder, [row], nextUid)
+  records.unstuck(folder)
   await tools.stored()
-  return true
+}
+
+/** The server was well enough to begin, and the stream of mails broke. */
+class BrokenStream extends ImapFailure {
+  override name = 'BrokenStream'
 }
 
 async function connectFolder(path: string, tools: SyncTools): Promise<boolean> {
@@ -115,7 +122,7 @@ async function fetchPage(folder: Folder, tools: SyncTools, uids: number[] | null
   try {
     for await (const item of readFrames(stream)) {
       const { frame } = item
-      if (frame.kind === 'problem') throw new ImapFailure(problemOf(frame.problem))
+      if (frame.kind === 'problem') throw new BrokenStream(problemOf(frame.problem))
       if (frame.kind === 'opened' && frame.uidValidity !== folder.uidValidity) {
         tools.records.beginRescan(folder, frame.uidValidity, frame.uidNext)
         more = true
@@ -129,10 +136,10 @@ async function fetchPage(folder: Folder, tools: SyncTools, uids: number[] | null
   } catch (error) {
     // What came whole is stored, the rest comes next time (A10).
     await group.close()
-    throw error instanceof ImapFailure ? error : new ImapFailure(CUT)
+    throw error instanceof ImapFailure ? error : new BrokenStream(CUT)
   }
   await group.close()
-  if (!whole) throw new ImapFailure(CUT)
+  if (!whole) throw new BrokenStream(CUT)
   return more
 }
 
@@ -153,7 +160,7 @@ async function rescanPage(folder: Folder, rescan: { to: number }, tools: SyncToo
     tools.records.beginRescan(folder, page.opened.uidValidity, page.opened.uidNext)
     return true
   }
-  const unknown: number[] = []
+  const unknown: ScannedMail[] = []
   let last = folder.nextUid - 1
   for (const mail of page.mails) {
     last = Math.max(last, mail.uid)
@@ -164,18 +171,24 @@ async function rescanPage(folder: Folder, rescan: { to: number }, tools: SyncToo
       mail.internalDate > folder.connectedAt - CLOCK_SKEW_MS ||
       dateOf(mail.headers) > folder.connectedAt - CLOCK_SKEW_MS
     )
-      unknown.push(mail.uid)
+      unknown.push(mail)
   }
-  for (let i = 0; i < unknown.length; i += PAGE_MAILS) {
-    const uids = unknown.slice(i, i + PAGE_MAILS)
-    // The server may stop a page at its byte limit; what is already here is not asked for again.
-    for (let rest = uids; rest.length > 0; ) {
-      await fetchPage(folder, tools, rest)
-      const left = rest.filter(uid => !tools.records.mailAt(folder, uid))
-      if (left.length === rest.length) break
-      rest = left
+  // The server may stop a page at its byte limit; what is already here is not asked for again.
+  for (let left = unknown; left.length > 0; ) {
+    const asked = left.slice(0, PAGE_MAILS)
+    try {
+      const uids = asked.map(mail => mail.uid)
+      await fetchPage(folder, tools, uids)
+    } catch (error) {
+      const broken = asked.find(mail => !tools.records.mailAt(folder, mail.uid))
+      if (!broken || !isStuck(error, folder, tools)) throw error
+      await passOver(folder, broken, tools, 0)
     }
+    const still = left.filter(mail => !tools.records.mailAt(folder, mail.uid))
+    // Nothing came of a whole page: those were expunged since they were listed.
+    left = still.length === left.length ? still.slice(asked.length) : still
   }
+  tools.records.unstuck(folder)
   const done = !page.more || last + 1 >= rescan.to
   tools.records.storeMails(folder, [], done ? Math.max(rescan.to, last + 1) : last + 1)
   if (done) tools.records.endRescan(folder)

@@ -1,6 +1,6 @@
 /** Inboxes: one connected channel each. D1 owns them; a Mailbox object keeps a copy of its own so that D1 is not on its way. */
 
-import { and, eq, inArray } from 'drizzle-orm'
+import { and, eq, inArray, ne } from 'drizzle-orm'
 import { z } from 'zod'
 import { CAPS } from '../domain/outbox.ts'
 import { log } from '../log.ts'
@@ -35,14 +35,16 @@ export interface MailboxConfig {
   name: string
   address: string
   assistantId: string | null
+  /** Nothing is fetched and nothing is sent. */
+  paused: boolean
   settings: EmailSettings
   imapPassword: string
   smtpPassword: string
 }
 
 /**
- * Every e-mail inbox that is not paused, of all sites: what one tick of the clock looks after. An inbox whose settings cannot be read
- * is left out, and does not hold up the others.
+ * Every e-mail inbox of all sites, paused ones too, since their objects must know: what one tick of the clock looks after. An inbox
+ * whose settings cannot be read is left out, and does not hold up the others.
  */
 export async function inboxesToSync(db: Db): Promise<MailboxConfig[]> {
   const rows = await steady(() =>
@@ -50,12 +52,7 @@ export async function inboxesToSync(db: Db): Promise<MailboxConfig[]> {
       .select({ inbox: inboxes, dataKey: sites.dataKey })
       .from(inboxes)
       .innerJoin(sites, eq(sites.id, inboxes.siteId))
-      .where(
-        and(
-          eq(inboxes.channelType, 'email'),
-          inArray(inboxes.state, ['unverified', 'connected', 'auth_required', 'retrying']),
-        ),
-      ),
+      .where(eq(inboxes.channelType, 'email')),
   )
   return rows.flatMap(({ inbox, dataKey }) => {
     try {
@@ -77,6 +74,7 @@ export function mailboxConfig(inbox: typeof inboxes.$inferSelect, dataKey: strin
     name: inbox.name,
     address: inbox.address,
     assistantId: inbox.assistantId,
+    paused: inbox.state === 'paused',
     settings: EmailSettings.parse(JSON.parse(inbox.settings)),
     imapPassword: inbox.imapPassword ?? '',
     smtpPassword: inbox.smtpPassword ?? '',
@@ -94,7 +92,7 @@ export async function tellInboxState(
     db
       .update(inboxes)
       .set({ state: state.state, stateReason: state.reason, stateAt: state.at })
-      .where(and(eq(inboxes.siteId, siteId), eq(inboxes.id, inboxId))),
+      .where(and(eq(inboxes.siteId, siteId), eq(inboxes.id, inboxId), ne(inboxes.state, 'paused'))),
   )
 }
 

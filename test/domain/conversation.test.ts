@@ -46,6 +46,7 @@ function conversation(about: Partial<ConversationState> = {}): ConversationState
     lastMessage: null,
     pending: null,
     answered: null,
+    handsOver: null,
     createdAt: AT,
     ...about,
   }
@@ -107,7 +108,9 @@ function answer(id: string, epoch: number, draft = false): ConversationEvent {
   return {
     type: 'answer_made',
     epoch,
+    ask: `ask for ${id}`,
     draft,
+    handsOver: false,
     message: {
       id,
       sender: { kind: 'assistant', id: 'ada', name: 'Ada' },
@@ -684,6 +687,7 @@ describe(`any order of events, SEED=${SEED}`, () => {
 describe('one answer an epoch', () => {
   it('CO20 made twice, as an effect may be run twice, an answer is one', () => {
     const play = answered()
+    expect(play.tell(answer('a1', play.state.epoch)).messages).toEqual([])
     const { messages, effects } = play.tell(answer('a2', play.state.epoch))
     expect([messages, effects]).toEqual([[], []])
   })
@@ -693,7 +697,9 @@ describe('one answer an epoch', () => {
     play.tell(mail('m1'))
     play.tell(answer('d1', play.state.epoch, true))
     expect(kinds(play.tell(answer('a1', play.state.epoch)).effects)).toEqual(['send'])
-    expect(play.tell(answer('d2', play.state.epoch, true)).messages).toEqual([])
+    expect(play.tell(answer('d1', play.state.epoch, true)).messages).toEqual([])
+    // Another mail of the epoch that only a person may answer has its own draft.
+    expect(play.tell(answer('d2', play.state.epoch, true)).messages).toHaveLength(1)
   })
 
   it.each(['draft', 'sent', 'failed', 'uncertain', 'withdrawn', 'held'] as const)(
@@ -738,5 +744,36 @@ describe('what an assistant is asked about', () => {
     play.tell(mail('m2', { class: 'automatic', mayDraft: true, maySend: false }))
     expect(ids(play)).toEqual(['m1'])
     expect(ids(play, true)).toEqual(['m1', 'm2'])
+  })
+})
+
+describe('the contact asks for a person', () => {
+  const asked = () => {
+    const play = new Play()
+    play.tell(mail('m1'))
+    play.tell({ ...answer('a1', play.state.epoch), handsOver: true } as ConversationEvent)
+    return play
+  }
+
+  it('CO22 the answer that says so still leaves, and from then on a person owns the conversation', () => {
+    const play = asked()
+    expect(play.state.owner).toBe('assistant')
+    expect(play.asksToLeave('a1').leave).toEqual({ yes: true })
+    expect(play.state.owner).toBe('person')
+    play.learnsFate('a1', 'sent')
+    expect(kinds(play.tell(mail('m2')).effects)).toEqual([])
+  })
+
+  it.each(['failed', 'held'] as const)('CO22 also where that answer is %s', status => {
+    const play = asked()
+    play.learnsFate('a1', status)
+    expect(play.state.owner).toBe('person')
+  })
+
+  it('CO22 called back, because the contact wrote again, it hands over nothing', () => {
+    const play = asked()
+    play.tell(mail('m2'))
+    play.learnsFate('a1', 'withdrawn')
+    expect(play.state.owner).toBe('assistant')
   })
 })

@@ -5,7 +5,6 @@ import {
   afterRestart,
   CAPS,
   capReached,
-  isOver,
   OUTBOX_RULES,
   type Owed,
   type Phase,
@@ -54,7 +53,7 @@ describe('after an attempt', () => {
     const why = problem(kind === 'failed' ? 'recipient_refused' : 'superseded')
     const after = afterAttempt(owed({ phase }), { kind, problem: why }, AT, OUTBOX_RULES)
     expect(after).toEqual({ phase: kind, attempts: 1, queuedAt: AT, dueAt: null, problem: why })
-    expect(isOver(after.phase)).toBe(true)
+    expect(after.dueAt).toBeNull()
   })
 
   it('H2 not now: after 1, 5, 15, 60 minutes and then every 4 hours', () => {
@@ -121,10 +120,6 @@ describe('after a restart', () => {
       'uncertain',
     ])
   })
-})
-
-it('OU1 four phases go on, five are the end', () => {
-  expect(PHASES.filter(phase => !isOver(phase))).toEqual(['queued', 'sending', 'leaving', 'retry'])
 })
 
 describe('caps on automatic mail', () => {

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
-import { matchQuery, questionWords, shareFound, words } from '../../src/domain/words.ts'
+import { matchQuery, questionWords, words } from '../../src/domain/words.ts'
 
 describe('words of a text', () => {
   it.each([
@@ -16,13 +16,17 @@ describe('words of a text', () => {
     ['Größe CAFÉ Ответ', ['größe', 'café', 'ответ']],
     ["the customer’s order, the customers' order", ['the', 'customer', 'order', 'the', 'customer', 'order']],
     ["I don't and won’t", ['i', 'dont', 'and', 'wont']],
-    ["l'adresse d’un ami", ['l', 'adresse', 'd', 'un', 'ami']],
+    ["l'adresse d’un ami", ['l', 'adress', 'd', 'un', 'ami']],
     [
       'deliveries boxes refunds invoices addresses ties',
-      ['delivery', 'box', 'refund', 'invoice', 'address', 'tie'],
+      ['delivery', 'box', 'refund', 'invoic', 'address', 'tie'],
+    ],
+    [
+      'opening opened open shipping shipped ship need thing',
+      ['open', 'open', 'open', 'ship', 'ship', 'ship', 'need', 'thing'],
     ],
     ['address status this bus gas', ['address', 'status', 'this', 'bus', 'gas']],
-    ['a.b@shop.example #1234-5', ['a', 'b', 'shop', 'example', '1234', '5']],
+    ['a.b@shop.example #1234-5', ['a', 'b', 'shop', 'exampl', '1234', '5']],
     ['𠮷野家', ['𠮷野', '野家']],
     ['', []],
     ['?! …', []],
@@ -57,13 +61,6 @@ describe('words of a question', () => {
 
   it('has at most 64', () => {
     expect(questionWords(Array.from({ length: 500 }, (_, i) => `word${i}`).join(' '))).toHaveLength(64)
-  })
-
-  it('says how much of it an article speaks of', () => {
-    const article = new Set(words('Refunds are paid within 14 days of the order.'))
-    expect(shareFound(questionWords('When is my refund paid?'), article)).toBe(1)
-    expect(shareFound(['refund', 'bitcoin'], article)).toBe(0.5)
-    expect(shareFound([], article)).toBe(0)
   })
 })
 

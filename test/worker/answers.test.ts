@@ -1,12 +1,12 @@
-/** What is answered, and in how many mails, when more happens before the answer has left. Nothing leaves here: no SMTP server listens. */
-import { env } from 'cloudflare:workers'
+/** What is answered, and in how many mails, when more happens before the answer has left. Where NOWHERE stands no SMTP server listens. */
+import { env, exports } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { knowledge } from '../../src/assistants/knowledge.ts'
 import { saveArticle } from '../../src/store/articles.ts'
 import { db } from '../../src/store/db.ts'
 import { newId } from '../../src/store/ids.ts'
 import { assistant, conversation, inbox, received, site } from './cast.ts'
-import { mail, until } from './mail.ts'
+import { inboxOf, mail, until } from './mail.ts'
 
 const NOWHERE = { smtp: { host: 'localhost', port: 1, user: 'x' } }
 
@@ -109,9 +109,99 @@ it('KN8 another site cannot take an article out of the index by saving one under
     subject: '',
     said: ['gazebo rental'],
     history: [],
+    cited: [],
     contactName: '',
     assistantName: '',
     language: 'en',
   }
   expect((await knowledge({ siteId, id, name: 'Ada', settings: '' }, env).answer(asked)).sure).toBe(true)
+})
+
+it('PE1 a contact who asks for a person gets one: one mail says so, the conversation is a person’s, the assistant is quiet', async () => {
+  const { siteId, headers } = await site()
+  const config = await inbox(siteId, { assistantId: await assistant(siteId) })
+  const bob = `bob.${Date.now()}@customer.test`
+  const messageId = `<person.${config.inboxId}@customer.test>`
+  const text = 'I would like to talk to a person, please.'
+  const [one] = await received(config, [mail({ from: bob, to: config.address, messageId, text })])
+  const stub = conversation(siteId, one!.conversationId)
+  await until(async () => (await stub.read())!.messages.some(m => m.delivery?.status === 'sent'))
+  await received(config, [
+    mail({
+      from: bob,
+      to: config.address,
+      text: 'How do I get a refund?',
+      headers: [`In-Reply-To: ${messageId}`],
+    }),
+  ])
+  const { state, messages } = (await stub.read())!
+  expect(state.owner).toBe('person')
+  expect(messages.map(m => m.details.reply?.why ?? m.delivery?.status)).toEqual([
+    'answered',
+    'sent',
+    'person_owns',
+  ])
+  expect(messages[1]!.content).toContain('a colleague')
+  expect((await inboxOf(bob)).map(m => m.subject)).toEqual(['Re: A question'])
+  const handBack = await exports.default.fetch(
+    `http://edgedesk.test/api/v1/conversations/${one!.conversationId}`,
+    {
+      method: 'PATCH',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: '{"owner":"assistant"}',
+    },
+  )
+  expect(await handBack.json()).toMatchObject({ owner: 'assistant', isAutoReplyNow: true })
+})
+
+it('PE2 a contact who only says thanks gets no mail, and the message says why', async () => {
+  const { siteId } = await site()
+  const config = await inbox(siteId, { assistantId: await assistant(siteId) })
+  const [one] = await received(config, [
+    mail({ to: config.address, subject: 'Re: Refund', text: 'Thank you very much!' }),
+  ])
+  const stub = conversation(siteId, one!.conversationId)
+  const [message] = await until(async () => {
+    const { messages } = (await stub.read())!
+    return messages[0]!.details.reply?.why === 'assistant_silent' && messages
+  })
+  expect(message!.details.reply).toEqual({ do: 'silent', why: 'assistant_silent' })
+})
+
+it('CO7 PATCH owner takes over and hands back; what it takes and refuses', async () => {
+  const { siteId, headers, stub, id } = await (async () => {
+    const who = await site()
+    const config = await inbox(who.siteId, { assistantId: await assistant(who.siteId), settings: NOWHERE })
+    const [one] = await received(config, [mail({ to: config.address })])
+    return { ...who, id: one!.conversationId, stub: conversation(who.siteId, one!.conversationId) }
+  })()
+  await until(async () => (await stub.read())!.messages.some(m => m.delivery?.status === 'retry'))
+  const patch = (path: string, body: string, as = headers) =>
+    exports.default.fetch(`http://edgedesk.test/api/v1/conversations/${path}`, {
+      method: 'PATCH',
+      headers: { ...as, 'content-type': 'application/json' },
+      body,
+    })
+  const taken = await patch(id, '{"owner":"person"}')
+  expect(await taken.json()).toMatchObject({ id, owner: 'person', isAutoReplyNow: false })
+  await until(async () => (await stub.read())!.messages.some(m => m.delivery?.status === 'withdrawn'))
+  const code = async (answer: Response) =>
+    ((await answer.json()) as { error: { code: string; field?: string } }).error
+  expect(await code(await patch(id, '{"owner":"robot"}'))).toMatchObject({
+    code: 'invalid_field',
+    field: 'owner',
+  })
+  expect(await code(await patch(id, '{"owner":"person","x":1}'))).toMatchObject({
+    code: 'unknown_field',
+    field: 'x',
+  })
+  expect(await code(await patch(id, '{}'))).toMatchObject({ field: 'owner' })
+  expect(await code(await patch(id, '{'))).toMatchObject({ code: 'bad_json' })
+  expect(await code(await patch(newId(), '{"owner":"person"}'))).toMatchObject({ code: 'not_found' })
+  const stranger = await site()
+  expect(await code(await patch(id, '{"owner":"assistant"}', stranger.headers))).toMatchObject({
+    code: 'not_found',
+  })
+  expect((await stub.read())!.state.owner).toBe('person')
+  expect(siteId).not.toBe(stranger.siteId)
 })

@@ -174,7 +174,6 @@ describe('what a request got wrong', () => {
   it('ER8 an address that does not exist is 404 in the same shape, with a key and without', async () => {
     const { headers } = await site()
     for (const path of [
-      '/',
       '/api/v1/',
       '/api/v1/sites',
       '/api/v2/conversations',

@@ -308,6 +308,58 @@ describe('cursor', () => {
     expect(await original.text()).toContain('Subject: Deadly')
   })
 
+  it('F2 a folder that is missing is told, and does not starve the ones after it', async () => {
+    const { config, headers, address } = await connected({
+      assistantId: null,
+      settings: { folders: ['Nowhere', 'INBOX'] },
+    })
+    await arrives(address, [mail({ to: address, subject: 'In the second' })])
+    expect(await sync(config)).toMatchObject({ state: 'retrying', problem: { code: 'folder_missing' } })
+    expect((await conversationsOf(headers)).map(one => one.conversation.title)).toEqual(['In the second'])
+  })
+
+  it('SY a paused inbox fetches nothing, whatever wakes it; going on, it brings what waited', async () => {
+    const { config, headers, address } = await connected({ assistantId: null })
+    await mailbox(config).tick({ ...config, paused: true })
+    await arrives(address, [mail({ to: address, subject: 'Waits' })])
+    await mailbox(config).news()
+    await new Promise(resolve => setTimeout(resolve, 500))
+    expect(await conversationsOf(headers)).toEqual([])
+    await sync(config)
+    expect(await conversationsOf(headers)).toHaveLength(1)
+  })
+
+  it('A12b one stored mail that cannot be read back waits alone; the others of its chunk come', async () => {
+    const { config, headers, address } = await connected({ assistantId: null })
+    // A life before fetched them; in this one they are read back from R2, and one of them refuses.
+    await runInDurableObject(mailbox(config), (_: Mailbox, state) => {
+      state.storage.sql.exec('INSERT INTO meta VALUES (\'reading\', \'{"ids":[],"times":1}\')')
+    })
+    const get = env.MAIL.get
+    const put = env.MAIL.put
+    const stored: string[] = []
+    env.MAIL.put = (async (...args: Parameters<typeof put>) => {
+      stored.push(args[0])
+      return put.apply(env.MAIL, args)
+    }) as typeof put
+    env.MAIL.get = (async (key: string) => {
+      if (key === stored[0]) throw new Error('R2 is away')
+      return get.call(env.MAIL, key)
+    }) as typeof get
+    try {
+      const subjects = ['One', 'Two', 'Three']
+      await arrives(
+        address,
+        subjects.map(subject => mail({ to: address, subject })),
+      )
+      await mailbox(config).news()
+      await until(async () => (await conversationsOf(headers)).length >= 2)
+    } finally {
+      env.MAIL.get = get
+      env.MAIL.put = put
+    }
+  })
+
   it('A18 a revoked password is named within one poll and tried rarely; repaired, nothing was lost', async () => {
     const { config, headers, address } = await connected({ assistantId: null })
     const broken = await inbox(config.siteId, { address, password: 'wrong' })
@@ -518,6 +570,31 @@ describe('mail out', () => {
     })
     expect(siteId).toBeTruthy()
   }, 60_000)
+
+  it('H2 R2 is away when a mail is to be sent: a try like any other, and it is sent the next time', async () => {
+    const { config, headers, address } = await connected()
+    const alice = customer()
+    const get = env.MAIL.get
+    env.MAIL.get = (async (key: string) => {
+      if (key.startsWith('out/')) throw new Error('R2 is away')
+      return get.call(env.MAIL, key)
+    }) as typeof get
+    try {
+      await arrives(address, [mail({ from: alice, to: address })])
+      await sync(config)
+      await until(async () => {
+        const [one] = await conversationsOf(headers)
+        return one?.messages[1]?.delivery?.status === 'retry'
+      })
+    } finally {
+      env.MAIL.get = get
+    }
+    await runInDurableObject(mailbox(config), (_: Mailbox, state) => {
+      state.storage.sql.exec('UPDATE outbox SET due_at = 0')
+    })
+    await sync(config)
+    await answers(alice)
+  })
 
   it('H3 a recipient the server refuses: failed, with a reason', async () => {
     const { config, headers, address } = await connected()

@@ -87,7 +87,8 @@ it('A12 a mail that breaks every fetch is passed over after three times, marked,
   }
   const { config, headers, once, cursor } = await folder({
     fetch: async ({ nextUid }) => {
-      if (nextUid! <= 4) throw new ImapFailure(problem('protocol'))
+      if (nextUid! <= 4)
+        return stream(opened, { kind: 'problem', length: 0, problem: { code: 'protocol', message: '…' } })
       return stream(opened, ...(nextUid === 5 ? frame(5, good) : []), end)
     },
     scan: async () => ({ opened: { uidValidity: 7, uidNext: 9 }, mails: [bad], more: false }),
@@ -140,4 +141,72 @@ it('A12b R2 refuses one write: the cursor does not pass it, and the next sync st
   expect(await cursor()).toBe(3)
   await mailbox(config).news()
   await until(async () => (await conversationsOf(headers)).length === 2)
+})
+
+it('SY bad days long past do not count: a good sync between them begins anew, and a full store passes over nothing', async () => {
+  const raw = mail({ to: 'x@demo.test', subject: 'Healthy' })
+  const day = { bad: false }
+  const broken: Frame = { kind: 'problem', length: 0, problem: { code: 'protocol', message: '…' } }
+  const { headers, once, cursor, config } = await folder({
+    fetch: async ({ nextUid }) =>
+      day.bad ? stream(opened, broken) : stream(opened, ...(nextUid === 1 ? frame(1, raw) : []), end),
+    scan: async () => ({ opened: { uidValidity: 7, uidNext: 9 }, mails: [], more: false }),
+  })
+  const put = env.MAIL.put
+  env.MAIL.put = (async () => {
+    throw new Error('R2 is away')
+  }) as unknown as typeof put
+  try {
+    for (let i = 0; i < 5; i++) expect(await once()).toBe('storage')
+  } finally {
+    env.MAIL.put = put
+  }
+  day.bad = true
+  expect([await once(), await once()]).toEqual(['protocol', 'protocol'])
+  day.bad = false
+  expect(await once()).toBe('synced')
+  day.bad = true
+  expect(await once()).toBe('protocol')
+  expect(await cursor()).toBe(2)
+  await mailbox(config).news()
+  const [one] = await until(async () => {
+    const found = await conversationsOf(headers)
+    return found.length === 1 && found
+  })
+  expect(one!.messages[0]!.flags).toEqual([])
+})
+
+it('A12 in a rescan too a mail that breaks every fetch is passed over, and the ones behind it come', async () => {
+  const listed = (uid: number, subject: string): ScannedMail => ({
+    uid,
+    size: 100 + uid,
+    internalDate: Date.now(),
+    headers: `Subject: ${subject}\r\nFrom: Mallory <m@customer.test>\r\n`,
+  })
+  const broken: Frame = { kind: 'problem', length: 0, problem: { code: 'protocol', message: '…' } }
+  const { config, headers, once } = await folder({
+    fetch: async ({ uids }) =>
+      uids?.includes(1) || !uids
+        ? stream(opened, ...(uids ? [broken] : [end]))
+        : stream(
+            opened,
+            ...uids.flatMap(uid => frame(uid, mail({ to: 'x@demo.test', subject: `Mail ${uid}` }))),
+            end,
+          ),
+    scan: async () => ({
+      opened: { uidValidity: 7, uidNext: 3 },
+      mails: [listed(1, 'Broken'), listed(2, 'Good')],
+      more: false,
+    }),
+  })
+  await runInDurableObject(mailbox(config), (_, state) => {
+    state.storage.sql.exec('UPDATE folders SET rescan_to = 3, rescan_good_at = 1, next_uid = 1')
+  })
+  expect([await once(), await once(), await once()]).toEqual(['protocol', 'protocol', 'synced'])
+  await mailbox(config).news()
+  const titles = await until(async () => {
+    const found = await conversationsOf(headers)
+    return found.length === 2 && found.map(one => one.conversation.title).toSorted()
+  })
+  expect(titles).toEqual(['Broken', 'Mail 2'])
 })
