@@ -22,7 +22,7 @@ const cloudflare = (...args: string[]) => wrangler([...args, '--config', CONFIG]
 
 await step('Signed in to Cloudflare', async () => {
   const who = await wrangler(['whoami'])
-  if (/not authenticated/i.test(who)) throw new Error('Sign in first: npx wrangler login')
+  if (/not authenticated/i.test(who)) throw new Error('Sign in first: npm run wrangler -- login')
 })
 
 await step('Databases and bucket', async () => {
