@@ -40,11 +40,13 @@ interface ProductionBridge {
 async function startProductionBridge(): Promise<ProductionBridge> {
   const node = process.execPath
   await ends(spawn(node, [join(ROOT, 'bridge/build.ts')], { stdio: 'inherit' }))
-  const cmd = /^CMD (\[.*\])$/m.exec(readFileSync(join(ROOT, 'bridge/Dockerfile'), 'utf8'))![1]!
+  const image = readFileSync(join(ROOT, 'bridge/Dockerfile'), 'utf8')
+  const imageEnv = Object.fromEntries([...image.matchAll(/^ENV (\w+)=(\S+)$/gm)].map(([, name, value]) => [name, value]))
+  const cmd = /^CMD (\[.*\])$/m.exec(image)![1]!
   const [, ...args] = JSON.parse(cmd) as string[]
   const where = args.map(arg => (arg === '/bridge.mjs' ? join(ROOT, 'bridge/dist/bridge.mjs') : arg))
   const child = spawn(node, where, {
-    env: { ...process.env, PORT: '0', HOST: '127.0.0.1', BRIDGE_TOKEN, DEV: '1' },
+    env: { ...process.env, ...imageEnv, PORT: '0', HOST: '127.0.0.1', BRIDGE_TOKEN, DEV: '1' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = atEnd(async () => child.kill('SIGKILL'))
