@@ -41,7 +41,9 @@ async function startProductionBridge(): Promise<ProductionBridge> {
   const node = process.execPath
   await ends(spawn(node, [join(ROOT, 'bridge/build.ts')], { stdio: 'inherit' }))
   const image = readFileSync(join(ROOT, 'bridge/Dockerfile'), 'utf8')
-  const imageEnv = Object.fromEntries([...image.matchAll(/^ENV (\w+)=(\S+)$/gm)].map(([, name, value]) => [name, value]))
+  const imageEnv = Object.fromEntries(
+    [...image.matchAll(/^ENV (\w+)=(\S+)$/gm)].map(([, name, value]) => [name, value]),
+  )
   const cmd = /^CMD (\[.*\])$/m.exec(image)![1]!
   const [, ...args] = JSON.parse(cmd) as string[]
   const where = args.map(arg => (arg === '/bridge.mjs' ? join(ROOT, 'bridge/dist/bridge.mjs') : arg))
