@@ -108,6 +108,19 @@ const show = createRoute({
   },
 })
 
+/** What may be refused where the bytes are perhaps still on the mail server. */
+const whereFetched = refusals(
+  ...([
+    'unknown_field',
+    'invalid_field',
+    'unauthorized',
+    'not_found',
+    'mail_missing',
+    'credentials',
+  ] as const),
+  ...(['unreachable', 'tls', 'protocol', 'timeout', 'busy', 'quota', 'bridge_unavailable'] as const),
+)
+
 const original = createRoute({
   method: 'get',
   path: '/{id}/original',
@@ -115,15 +128,7 @@ const original = createRoute({
   request: one,
   responses: {
     200: { description: 'RFC 5322 bytes', content: { 'message/rfc822': { schema: z.string() } } },
-    ...refusals(
-      'unknown_field',
-      'invalid_field',
-      'not_found',
-      'unauthorized',
-      'mail_missing',
-      'unreachable',
-      'credentials',
-    ),
+    ...whereFetched,
   },
 })
 
@@ -137,15 +142,7 @@ const attachment = createRoute({
   },
   responses: {
     200: { description: 'The bytes', content: { 'application/octet-stream': { schema: z.string() } } },
-    ...refusals(
-      'unknown_field',
-      'invalid_field',
-      'not_found',
-      'unauthorized',
-      'mail_missing',
-      'unreachable',
-      'credentials',
-    ),
+    ...whereFetched,
   },
 })
 

@@ -83,21 +83,21 @@ async function post(env: Env, path: string, body: unknown): Promise<Response> {
     headers: { authorization: `Bearer ${BRIDGE_TOKEN}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   }
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), FIRST_BYTE_MS)
   const once = async () => {
-    const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), FIRST_BYTE_MS)
     try {
       return await (BRIDGE_URL
         ? fetch(new URL(path, BRIDGE_URL), { ...init, signal: late.signal })
         : env.BRIDGE.getByName('bridge').fetch(`http://bridge${path}`, { ...init, signal: late.signal }))
     } catch {
       return null
-    } finally {
-      clearTimeout(timer)
     }
   }
-  // A kept connection may have been closed while the request was on its way. All but an append may be asked for twice.
+  // A kept connection may have been closed while the request was on its way. All but an append may be asked for twice, within the
+  // one deadline: after it the second try ends at once.
   const response = (await once()) ?? (path === '/append' ? null : await once())
+  clearTimeout(timer)
   if (!response) throw new ImapFailure(problem('bridge_unavailable'))
   if (response.ok) return response
   const refusal = await response.json<{ error?: BridgeProblem }>().catch(() => ({ error: undefined }))

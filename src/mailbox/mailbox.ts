@@ -28,6 +28,8 @@ import { asProblem, pipeToBucket, syncFolder } from './sync.ts'
 const CHUNK = 24
 /** Larger than any mail, and what the bridge takes at most. */
 const ANY_SIZE = 2 ** 40
+/** So often mails are tried together, since D1 or R2 being away for a moment is nobody's fault. */
+const TOGETHER_TIMES = 2
 /** A mail alone that tears the object down more often than this is not read again. */
 const DEADLY_TIMES = 3
 const WATCH_MS = 10 * 60_000
@@ -262,8 +264,14 @@ export class Mailbox extends DurableObject<Env> {
     // Torn down while it read a chunk: it may have been one of its mails, so they are taken one by one (A12, E9).
     let careful = this.#records.wasReading() ? CHUNK : 0
     for (;;) {
-      const rows = this.#records.mailsOwed(Date.now(), careful-- > 0 ? 1 : CHUNK)
-      if (rows.length === 0) return
+      const owed = this.#records.mailsOwed(Date.now(), careful-- > 0 ? 1 : CHUNK)
+      // What failed together again and again is taken alone: should it be one of them, the others come through.
+      const rows = owed.slice(0, (owed[0]?.attempts ?? 0) >= TOGETHER_TIMES ? 1 : CHUNK)
+      if (rows.length === 0) {
+        // Nothing is waiting to be read, so what is still kept belongs to mails that were read before.
+        this.#justStored.clear()
+        return
+      }
       const times = this.#records.beginReading(rows.map(row => row.id))
       const deadly = rows.length === 1 && times > DEADLY_TIMES
       const config = this.#records.config()!
@@ -280,8 +288,6 @@ export class Mailbox extends DurableObject<Env> {
         // D1 or R2 is away: the mails stay owed, and nothing of them is lost.
         log('receive_failed', { inbox: config.inboxId }, error)
         results = rows.map(row => ({ row, ok: false, problem: problem('unavailable') }))
-        // Should it be one of them, it is alone the next time.
-        careful = CHUNK * 2
       }
       const attempts = new Map(rows.map(row => [row.id, row.attempts]))
       this.ctx.storage.transactionSync(() => {

@@ -360,6 +360,43 @@ describe('cursor', () => {
     }
   })
 
+  it('A12b a mail that D1 refuses each time is taken alone at the third, and the others of its chunk come', async () => {
+    const { config, headers, address } = await connected({ assistantId: null })
+    const prepare = env.DB.prepare
+    env.DB.prepare = ((query: string) => {
+      const statement = prepare.call(env.DB, query)
+      const bind = statement.bind.bind(statement)
+      statement.bind = (...values: unknown[]) => {
+        if (values.some(value => typeof value === 'string' && value.includes('poison@')))
+          throw new Error('D1 refuses this')
+        return bind(...values)
+      }
+      return statement
+    }) as typeof prepare
+    try {
+      const from = ['a@customer.test', 'poison@customer.test', 'b@customer.test']
+      await arrives(
+        address,
+        from.map(one => mail({ from: one, to: address })),
+      )
+      await mailbox(config).news()
+      const attempts = () =>
+        runInDurableObject(mailbox(config), (_: Mailbox, state) =>
+          state.storage.sql.exec<{ n: number | null }>('SELECT max(attempts) AS n FROM mails').one(),
+        )
+      for (let times = 1; times <= 2; times++) {
+        await until(async () => ((await attempts()).n ?? 0) >= times)
+        await runInDurableObject(mailbox(config), (_: Mailbox, state) => {
+          state.storage.sql.exec('UPDATE mails SET due_at = 0 WHERE due_at IS NOT NULL')
+        })
+        await mailbox(config).news()
+      }
+      await until(async () => (await conversationsOf(headers)).length === 2)
+    } finally {
+      env.DB.prepare = prepare
+    }
+  })
+
   it('A18 a revoked password is named within one poll and tried rarely; repaired, nothing was lost', async () => {
     const { config, headers, address } = await connected({ assistantId: null })
     const broken = await inbox(config.siteId, { address, password: 'wrong' })
