@@ -43,6 +43,8 @@ export default defineConfig({
                 BRIDGE_URL: process.env.TEST_BRIDGE_URL ?? 'http://127.0.0.1:9',
                 DEV: '1',
                 TEST_MAIL: process.env.TEST_MAIL ?? 'null',
+                CORPORA: process.env.CORPORA ?? '',
+                TEST_MODEL: process.env.TEST_MODEL ?? 'http://127.0.0.1:9',
                 TEST_DB_MIGRATIONS: await readD1Migrations('migrations/db'),
                 TEST_SEARCH_MIGRATIONS: await readD1Migrations('migrations/search'),
               },

@@ -9,6 +9,7 @@ import net from 'node:net'
 import {
   canonicalHost,
   checkHost,
+  checkUrl,
   isInsideAddress,
   isLoopbackAddress,
   MAIL_PORTS,
@@ -42,16 +43,7 @@ export async function routeTo(host: string, port: number, allowLoopback: boolean
 
 /** The hint goes to our own Worker; still, an URL from a request is an URL from a request. */
 export function isNotifyUrl(text: string, allowLoopback: boolean): boolean {
-  if (!URL.canParse(text)) return false
-  const url = new URL(text)
-  if (url.username !== '' || url.password !== '') return false
-  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
-  if (url.protocol === 'https:') return checkHost(url.hostname, port, [port], allowLoopback) === null
-  return url.protocol === 'http:' && allowLoopback && isLoopbackName(url.hostname)
-}
-
-function isLoopbackName(hostname: string): boolean {
-  return hostname === 'localhost' || isLoopbackAddress(hostname.replace(/^\[|\]$/g, ''))
+  return checkUrl(text, allowLoopback) === null
 }
 
 async function resolve(name: string): Promise<dns.LookupAddress[]> {
@@ -63,7 +55,9 @@ async function resolve(name: string): Promise<dns.LookupAddress[]> {
     return await Promise.race([dns.promises.lookup(name, { all: true }), late])
   } catch (error) {
     if (error instanceof BridgeFailure) throw error
-    throw new BridgeFailure('unreachable', 'There is no mail server with this name.')
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOTFOUND' || code === 'ENODATA') throw new BridgeFailure('unknown_host')
+    throw new BridgeFailure('unreachable', 'The name of the mail server could not be looked up just now.')
   } finally {
     clearTimeout(timer)
   }

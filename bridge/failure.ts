@@ -3,6 +3,8 @@
  * read once, and nothing of it leaves the bridge: a caller gets a code and a sentence. The order of the questions is
  * the point of this file, because servers say "NO" to everything.
  */
+import { CERTIFICATE_SENTENCES, type CertificateFault } from '../src/domain/certificate.ts'
+import { loginRefusal } from '../src/domain/login.ts'
 import type { BridgeCode } from './wire.ts'
 
 export class BridgeFailure extends Error {
@@ -15,7 +17,15 @@ export class BridgeFailure extends Error {
 
 export const SENTENCES: Record<BridgeCode, string> = {
   credentials: 'The mail server refused the user name or the password.',
+  app_password_required: 'The provider wants an app password here, not the ordinary one.',
+  basic_auth_retired: 'The provider no longer takes passwords for this mailbox. Connect it by OAuth.',
+  imap_disabled: 'IMAP is switched off for this mailbox. Switch it on in the settings of the provider.',
+  unknown_host: 'There is no mail server by this name.',
+  refused: 'The mail server does not take connections on this port.',
   unreachable: 'The mail server cannot be reached, or it closed the line.',
+  tls_mismatch: 'This port does not speak TLS the way it was asked to.',
+  certificate: 'The certificate of the mail server cannot be trusted.',
+  not_mail_server: 'What answers on this port is not an IMAP server.',
   tls: 'A secure connection to the mail server could not be made.',
   timeout: 'The mail server did not answer in time.',
   busy: 'The mail server is busy or has too many connections open.',
@@ -31,7 +41,15 @@ export const SENTENCES: Record<BridgeCode, string> = {
 
 export const STATUS: Record<BridgeCode, number> = {
   credentials: 422,
+  app_password_required: 422,
+  basic_auth_retired: 422,
+  imap_disabled: 422,
+  unknown_host: 502,
+  refused: 502,
   unreachable: 502,
+  tls_mismatch: 502,
+  certificate: 502,
+  not_mail_server: 502,
   tls: 502,
   timeout: 504,
   busy: 503,
@@ -68,13 +86,15 @@ const LOST = new Set([
   'EPIPE',
 ])
 const UNREACHABLE = new Set([
-  ...['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'ENODATA', 'ESERVFAIL', 'ECONNREFUSED', 'ECONNABORTED'],
+  ...['EAI_AGAIN', 'EAI_FAIL', 'ESERVFAIL', 'ECONNABORTED'],
   ...['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'EADDRNOTAVAIL'],
 ])
 const SILENT = new Set(['CONNECT_TIMEOUT', 'GREETING_TIMEOUT', 'UPGRADE_TIMEOUT', 'ETIMEOUT', 'ETIMEDOUT'])
 
 export function failureOf(error: unknown): BridgeFailure {
-  return error instanceof BridgeFailure ? error : new BridgeFailure(codeOf((error ?? {}) as LibraryError))
+  if (error instanceof BridgeFailure) return error
+  const { code, message } = meaningOf((error ?? {}) as LibraryError)
+  return new BridgeFailure(code, message)
 }
 
 /** The line is gone; nothing is known about what the server thinks of the request. */
@@ -87,34 +107,60 @@ export function isRefusal(error: unknown): boolean {
   return (error as LibraryError | null)?.responseStatus === 'NO'
 }
 
-function codeOf(error: LibraryError): BridgeCode {
-  const said = [error.response, error.responseText, error.reason, error.serverResponseCode]
+/** The login itself was refused, with or without a word. */
+export function isLoginRefusal(error: unknown): boolean {
+  return (error as LibraryError | null)?.authenticationFailed === true
+}
+
+/** All that the server said about it. */
+export function saidIn(error: unknown): string {
+  const { response, responseText, reason, serverResponseCode } = (error ?? {}) as LibraryError
+  return [response, responseText, reason, serverResponseCode]
     .filter(text => typeof text === 'string')
     .join(' ')
+}
+
+function meaningOf(error: LibraryError): { code: BridgeCode; message?: string } {
+  const said = saidIn(error)
   const code = String(error.code ?? '')
 
   // Exchange says OK to the password and this to the next command, while it looks for the mailbox (edge A15).
-  if (/authenticated but not connected/i.test(said)) return 'busy'
+  if (/authenticated but not connected/i.test(said)) return { code: 'busy' }
+  const refusal = loginRefusal(said)
+  if (refusal !== null) return refusal
   // RFC 5530 names what many servers only say in prose.
-  if (/\[?(AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|EXPIRED)\b/.test(said)) return 'credentials'
+  if (/\[?(AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|EXPIRED)\b/.test(said)) return { code: 'credentials' }
   // Dovecot has marked it ALERT, LIMIT and UNAVAILABLE in turn, so the prose comes first.
-  if (/number of connections|too many|simultaneous connections/i.test(said)) return 'busy'
+  if (/number of connections|too many|simultaneous connections/i.test(said)) return { code: 'busy' }
   if (/OVERQUOTA|\[LIMIT\b|over ?quota|quota exceeded|bandwidth|command limit|rate limit/i.test(said))
-    return 'quota'
-  if (code === 'ETHROTTLE' || /throttl/i.test(said)) return 'busy'
-  if (/\bUNAVAILABLE\b|\bINUSE\b|try (again )?later|try again|temporar|server busy/i.test(said)) return 'busy'
+    return { code: 'quota' }
+  if (code === 'ETHROTTLE' || /throttl/i.test(said)) return { code: 'busy' }
+  if (/\bUNAVAILABLE\b|\bINUSE\b|try (again )?later|try again|temporar|server busy/i.test(said))
+    return { code: 'busy' }
 
-  if (SILENT.has(code)) return 'timeout'
-  if (error.tlsFailed === true || isTlsCode(code)) return 'tls'
-  if (LOST.has(code) || UNREACHABLE.has(code)) return 'unreachable'
-  if (error.authenticationFailed === true) return error.responseStatus === 'BAD' ? 'protocol' : 'credentials'
-  return 'protocol'
+  if (SILENT.has(code)) return { code: 'timeout' }
+  if (code === 'ECONNREFUSED') return { code: 'refused' }
+  const fault = certificateFaultIn(code)
+  if (fault !== null) return { code: 'certificate', message: CERTIFICATE_SENTENCES[fault] }
+  // imapflow's own finding before it has begun any TLS.
+  if (error.tlsFailed === true && code === '') return { code: 'tls_mismatch', message: NO_STARTTLS }
+  if (error.tlsFailed === true || isTlsCode(code)) return { code: 'tls' }
+  if (LOST.has(code) || UNREACHABLE.has(code)) return { code: 'unreachable' }
+  if (error.authenticationFailed === true)
+    return { code: error.responseStatus === 'BAD' ? 'protocol' : 'credentials' }
+  return { code: 'protocol' }
+}
+
+const NO_STARTTLS = 'The mail server does not offer STARTTLS, and the login is never sent in the clear.'
+
+/** OpenSSL's names for a chain that does not hold, as Node hands them on. */
+function certificateFaultIn(code: string): CertificateFault | null {
+  if (code === 'CERT_HAS_EXPIRED') return 'expired'
+  if (code === 'CERT_NOT_YET_VALID') return 'not yet'
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'HOSTNAME_MISMATCH') return 'name'
+  return /^(CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|INVALID_CA|PATH_LENGTH)/.test(code) ? 'issuer' : null
 }
 
 function isTlsCode(code: string): boolean {
-  return (
-    /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|STARTTLS_INJECTION)/.test(code) ||
-    code === 'EPROTO' ||
-    code === 'HOSTNAME_MISMATCH'
-  )
+  return /^(ERR_TLS|ERR_SSL|ERR_OSSL|STARTTLS_INJECTION)/.test(code) || code === 'EPROTO'
 }

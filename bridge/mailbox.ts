@@ -1,42 +1,26 @@
 /**
  * Mailboxes on IMAP servers: one connection per account, used by one request at a time, kept for the next one, and
- * between requests left in IDLE while a watch holds it. Only this file knows imapflow.
+ * between requests left in IDLE while a watch holds it. Only this file knows imapflow; what a request does on the
+ * connection is in session.ts, handing mails on in delivery.ts, reading them in reading.ts.
  *
  * What surprised us, and shapes the code: Dovecot does not look for new mail before a SEARCH, so a NOOP goes first;
- * imapflow answers `false` where a server said NO, and tells the reason only to its logger; an EXAMINE leaves an empty
- * PERMANENTFLAGS behind, with which imapflow drops all flags of a later APPEND; and a FETCH whose reader stops for longer
- * than the socket timeout kills the line, so nothing is handed on while a FETCH runs.
+ * imapflow answers `false` where a server said NO, and tells the reason only to its logger; and an EXAMINE leaves an
+ * empty PERMANENTFLAGS behind, with which imapflow drops all flags of a later APPEND.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type FetchMessageObject, type FetchQueryObject, ImapFlow, type Logger } from 'imapflow'
-import { decoderFor } from './decode.ts'
-import { routeTo } from './dial.ts'
-import { BridgeFailure, failureOf, isLost, isRefusal } from './failure.ts'
-import {
-  attachmentsOf,
-  composeReduced,
-  type FetchedText,
-  findPart,
-  MAX_HEADER,
-  MAX_TEXT,
-  type Structure,
-  sectionOf,
-  textParts,
-} from './reduced.ts'
-import { Spool } from './spool.ts'
-import type {
-  AppendRequest,
-  FetchRequest,
-  FlagsRequest,
-  Folder,
-  Frame,
-  ImapAccount,
-  PartRequest,
-  Position,
-  ScannedMail,
-  ScanRequest,
-} from './wire.ts'
+import { ImapFlow, type Logger } from 'imapflow'
+import { loginRefusal, noPasswordTaken } from '../src/domain/login.ts'
+import { DOUBT_MS } from '../src/domain/probe.ts'
+import { ConsumerGone } from './delivery.ts'
+import { type Route, routeTo } from './dial.ts'
+import { BridgeFailure, failureOf, isLoginRefusal, isLost, isRefusal, saidIn } from './failure.ts'
+import { causeBehind } from './probe.ts'
+import { Session } from './session.ts'
+import type { Checked, ImapAccount } from './wire.ts'
+
+/** imapflow's types for those who work with its connection; the library itself is at home here alone. */
+export type { FetchMessageObject, FetchQueryObject, ImapFlow } from 'imapflow'
 
 export interface MailboxSettings {
   /** The development flag: loopback hosts and `plain` are allowed. */
@@ -49,30 +33,12 @@ export interface MailboxSettings {
 
 export const MAILBOX_SETTINGS: MailboxSettings = { dev: false, silenceMs: 60_000, reuseMs: 55_000 }
 
-/** Where frames go. Both resolve when there is room for more, and reject with `ConsumerGone` when nobody reads. */
-export interface FrameSink {
-  head(frame: Frame): Promise<void>
-  write(piece: Buffer): Promise<void>
-}
-
-export class ConsumerGone extends Error {}
-
 const CONNECT_MS = 10_000
+const CHECK_MS = 9_000
 /** A folder's UIDVALIDITY is learned at EXAMINE only; a connection that lives on a watch asks again this often. */
 const EXAMINE_AGAIN_MS = 10 * 60_000
-/** A slow reader between two commands must not let the server or our own timer end the session. */
-const NUDGE_MS = 20_000
-/** Mails up to here are fetched together. */
-const SMALL_MAIL = 512 * 1024
-const GROUP_BYTES = 2 * 1024 * 1024
-const GROUP_MAILS = 100
-const META_MAILS = 200
-/** A larger mail or part comes in windows of this size. */
-const WINDOW = 1024 * 1024
-const SCAN_MAILS = 500
 /** No literal we ask for is larger than a window; a server that ignores windows may send a whole mail. */
 const MAX_LITERAL = 96 * 1024 * 1024
-const MAX_UID = 0xffffffff
 
 export class Mailboxes {
   readonly settings: MailboxSettings
@@ -88,13 +54,35 @@ export class Mailboxes {
   }
 
   /** A connection of its own, so that the password is tried now and not remembered from before. */
-  async check(account: ImapAccount): Promise<string[]> {
+  async check(account: ImapAccount, limitMs = CHECK_MS): Promise<Checked> {
     this.#refuseWhenStopping()
     const link = new Link(account, this.settings, () => {})
+    const late = Promise.withResolvers<never>()
+    const over = new AbortController()
+    const timer = setTimeout(() => {
+      over.abort()
+      late.reject(new BridgeFailure('timeout'))
+    }, limitMs)
+    const work = link.turn(async () => {
+      const { capabilities } = await link.open(over.signal)
+      await link.examine('INBOX')
+      return {
+        ok: true as const,
+        capabilities: [...capabilities.keys()],
+        messages: await link.counts('INBOX'),
+      }
+    })
+    work.catch(() => {})
     try {
-      return await link.turn(async () => [...(await link.open()).capabilities.keys()])
+      const checked = await Promise.race([work, late.promise])
+      // Nobody waits for the goodbye.
+      link.close().catch(() => {})
+      return checked
+    } catch (error) {
+      link.drop()
+      throw asFailure(link.causeOf(error))
     } finally {
-      await link.close()
+      clearTimeout(timer)
     }
   }
 
@@ -215,14 +203,15 @@ export class Link {
     while (this.#waiting > 0) await this.#tail
   }
 
-  async open(): Promise<ImapFlow> {
+  async open(over?: AbortSignal): Promise<ImapFlow> {
     this.#lastError = null
     if (this.#client?.usable) return this.#client
     this.drop()
     // The first error is the cause: a silence becomes a closed line, and that a failed command.
-    const client = await connect(this.#account, this.#settings, error => {
+    const onError = (error: unknown) => {
       this.#lastError ??= error
-    })
+    }
+    const client = await connect(this.#account, this.#settings, onError, over)
     this.#client = client
     client.on('exists', (event: { path: string; count: number; prevCount: number }) => {
       if (event.count > event.prevCount && event.path === this.watched && !this.quiet) this.onNews()
@@ -278,13 +267,34 @@ export class Link {
     }
     this.#selected = null
     try {
-      await this.client().mailboxOpen(folder, { readOnly })
+      await this.#select(folder, readOnly)
     } catch (error) {
       const failure = failureOf(error)
       throw isRefusal(error) && failure.code === 'protocol' ? new BridgeFailure('folder_missing') : error
     }
     this.#selected = { folder, readOnly, at: Date.now() }
     return boxOf(this.client())
+  }
+
+  /** 163, 126 and yeah.net want the ID between login and SELECT, though they took one before the login. */
+  async #select(folder: string, readOnly: boolean): Promise<void> {
+    try {
+      await this.client().mailboxOpen(folder, { readOnly })
+    } catch (error) {
+      if (!isRefusal(error) || !/unsafe login/i.test(saidIn(error))) throw error
+      await identify(this.client())
+      await this.client().mailboxOpen(folder, { readOnly })
+    }
+  }
+
+  /** How many mails a folder has; null where the server does not say. */
+  async counts(folder: string): Promise<Checked['messages']> {
+    const wanted = { messages: true, recent: true, unseen: true }
+    const counted = await this.client()
+      .status(folder, wanted)
+      .catch(() => false as const)
+    if (counted === false || counted.messages === undefined) return null
+    return { total: counted.messages, recent: counted.recent ?? 0, unseen: counted.unseen ?? 0 }
   }
 
   /** What a request has just seen is no news to whoever asked. */
@@ -377,7 +387,7 @@ export class Link {
   }
 }
 
-interface Box {
+export interface Box {
   uidValidity: number
   uidNext: number
 }
@@ -393,10 +403,12 @@ function boxOf(client: ImapFlow): Box {
   return { uidValidity: Number(mailbox.uidValidity), uidNext: mailbox.uidNext ?? 0 }
 }
 
+/** @param over ends the attempt at once. */
 async function connect(
   account: ImapAccount,
   settings: MailboxSettings,
   onError: (error: unknown) => void,
+  over?: AbortSignal,
 ): Promise<ImapFlow> {
   if (account.security === 'plain' && !settings.dev) {
     throw new BridgeFailure('tls', 'A connection without TLS is not allowed.')
@@ -411,8 +423,7 @@ async function connect(
     auth: { user: account.user, pass: account.password },
     tls: { lookup: route.lookup } as object,
     logger: loggerInto(onError),
-    // 163, 126 and yeah.net refuse SELECT before an ID. Ours is short; imapflow's own would be 150 octets, sent twice.
-    clientInfo: { name: 'Edgedesk', version: '', vendor: '', 'support-url': '' },
+    clientInfo: CLIENT_INFO,
     connectionTimeout: CONNECT_MS,
     greetingTimeout: CONNECT_MS,
     socketTimeout: settings.silenceMs,
@@ -426,13 +437,60 @@ async function connect(
   })
   // Without a listener an 'error' would end the process; 'close' follows it and is what counts.
   client.on('error', onError)
+  const ended = Promise.withResolvers<never>()
+  ended.promise.catch(() => {})
+  const end = () => ended.reject(new BridgeFailure('timeout'))
+  over?.addEventListener('abort', end, { once: true })
+  if (over?.aborted) end()
+  // A server that should have greeted by now may be another kind of server; it is waited for all the same.
+  const doubt = setTimeout(async () => {
+    if (client.greeting) return
+    const cause = await causeBehind(route, account, isSecured(client) ? 'inside' : 'door')
+    if (cause !== null && !client.greeting) ended.reject(cause)
+  }, DOUBT_MS)
+  const connected = client.connect()
+  connected.catch(() => {})
   try {
-    await client.connect()
+    await Promise.race([connected, ended.promise])
     return client
   } catch (error) {
     client.close()
-    throw error
+    throw await explained(error, client, route, account)
+  } finally {
+    clearTimeout(doubt)
+    over?.removeEventListener('abort', end)
   }
+}
+
+/** 163, 126 and yeah.net refuse SELECT before an ID. Ours is short; imapflow's own would be 150 octets, sent twice. */
+const CLIENT_INFO = { name: 'Edgedesk', version: '', vendor: '', 'support-url': '' }
+
+async function identify(client: ImapFlow): Promise<void> {
+  await (client as unknown as { run(command: 'ID', info: object): Promise<unknown> }).run('ID', CLIENT_INFO)
+}
+
+/** imapflow notes the cipher once TLS stands. */
+function isSecured(client: ImapFlow): boolean {
+  return Boolean((client as unknown as { tls?: unknown }).tls)
+}
+
+/** What the error alone does not say: what else is there where TLS failed, and whether any password would do. */
+async function explained(
+  error: unknown,
+  client: ImapFlow,
+  route: Route,
+  account: ImapAccount,
+): Promise<unknown> {
+  if (error instanceof BridgeFailure) return error
+  const { code } = failureOf(error)
+  const mute = code === 'timeout' && !client.greeting
+  if (mute || (code === 'tls' && account.security === 'tls')) {
+    return (await causeBehind(route, account, isSecured(client) ? 'inside' : 'door')) ?? error
+  }
+  if (!isLoginRefusal(error) || code !== 'credentials') return error
+  const closed = noPasswordTaken(client.capabilities.keys(), account.security !== 'plain')
+  const why = closed ?? loginRefusal(saidIn(error), route.host)
+  return why === null ? error : new BridgeFailure(why.code, why.message)
 }
 
 function loggerInto(onError: (error: unknown) => void): Logger {
@@ -441,497 +499,4 @@ function loggerInto(onError: (error: unknown) => void): Logger {
     if (error !== undefined) onError(error)
   }
   return { trace() {}, debug() {}, info() {}, warn: listen, error: listen } as unknown as Logger
-}
-
-/** What one request does with a connection. */
-export class Session {
-  readonly #link: Link
-  /** Something was changed or handed out; trying again would do it twice. */
-  committed = false
-
-  constructor(link: Link) {
-    this.#link = link
-  }
-
-  async folders(): Promise<Folder[]> {
-    const listed = await this.#link.ask(client => client.list())
-    return listed.map(entry => ({
-      path: entry.path,
-      name: entry.name,
-      use: entry.specialUse || null,
-      selectable: !entry.flags.has('\\Noselect') && !entry.flags.has('\\NonExistent'),
-    }))
-  }
-
-  async fetch(request: FetchRequest, sink: FrameSink): Promise<void> {
-    const wanted = request.uids !== undefined || request.nextUid !== null
-    this.#link.quiet = request.uids === undefined
-    const { box, uidNext, uids } = await this.#look(request, wanted).finally(() => {
-      this.#link.quiet = false
-    })
-
-    this.committed = true
-    const opened = { uidValidity: box.uidValidity, uidNext, waiting: uids.length }
-    await sink.head({ kind: 'opened', length: 0, ...opened })
-    try {
-      const more = await new Delivery(this.#link, request, sink).run(uids)
-      await sink.head({ kind: 'end', length: 0, more })
-    } catch (error) {
-      if (error instanceof ConsumerGone) throw error
-      const failure = failureOf(this.#link.causeOf(error))
-      if (!this.#link.usable) this.#link.drop()
-      await sink.head({
-        kind: 'problem',
-        length: 0,
-        problem: { code: failure.code, message: failure.message },
-      })
-    }
-  }
-
-  async #look(
-    request: FetchRequest,
-    wanted: boolean,
-  ): Promise<{ box: Box; uidNext: number; uids: number[] }> {
-    // UIDNEXT is exact only right after EXAMINE, and a cursor may be born from it.
-    let box = await this.#link.examine(request.folder, { afresh: !wanted })
-    if (wanted && request.uidValidity !== null && box.uidValidity !== request.uidValidity) {
-      box = await this.#link.examine(request.folder, { afresh: true })
-    }
-    const same = request.uidValidity === null || request.uidValidity === box.uidValidity
-    const uids = wanted && same ? await this.#search(request.uids ?? request.nextUid ?? MAX_UID) : []
-    const uidNext = await this.#uidNext(box, uids)
-    this.#link.told(request.folder, uidNext)
-    return { box, uidNext, uids }
-  }
-
-  async scan(
-    request: ScanRequest,
-  ): Promise<{ opened: Box & { waiting: number }; mails: ScannedMail[]; more: boolean }> {
-    const box = await this.#link.examine(request.folder, { afresh: true })
-    if (box.uidValidity !== request.uidValidity) {
-      return { opened: { ...box, waiting: 0 }, mails: [], more: false }
-    }
-    const uids = await this.#search(request.nextUid)
-    const query = {
-      uid: true,
-      size: true,
-      internalDate: true,
-      headers: ['Message-ID', 'From', 'Date', 'Subject'],
-    }
-    const asked = uids.slice(0, SCAN_MAILS)
-    const found =
-      asked.length === 0 ? [] : await this.#link.client().fetchAll(packUids(asked), query, { uid: true })
-    const mails = found
-      .filter(mail => asked.includes(mail.uid))
-      .sort((a, b) => a.uid - b.uid)
-      .map(mail => ({
-        uid: mail.uid,
-        size: mail.size ?? 0,
-        internalDate: timeOf(mail),
-        headers: mail.headers?.toString('latin1') ?? '',
-      }))
-    const uidNext = await this.#uidNext(box, uids)
-    return { opened: { ...box, uidNext, waiting: uids.length }, mails, more: uids.length > asked.length }
-  }
-
-  /** The decoded part in a spool, which the caller closes. */
-  async part(request: PartRequest): Promise<Spool> {
-    await this.#examineSame(request.folder, request.uidValidity, true)
-    const structure = await structureOf(this.#link.client(), request.uid)
-    const leaf = structure === null ? null : findPart(structure, request.part)
-    if (leaf === null)
-      throw new BridgeFailure('mail_missing', 'The mail or this part of it is no longer there.')
-    const decoder = decoderFor(leaf.encoding)
-    const spool = await Spool.create()
-    try {
-      const section = sectionOf(leaf)
-      const came = await windows(this.#link.client(), request.uid, section, async piece => {
-        await spool.write(decoder.write(piece))
-        return true
-      })
-      if (!came) throw new BridgeFailure('mail_missing')
-      await spool.write(decoder.end())
-      return spool
-    } catch (error) {
-      await spool.close()
-      throw error
-    }
-  }
-
-  async append(request: AppendRequest): Promise<{ uid: number | null; uidValidity: number | null }> {
-    await this.#link.examine(request.folder, { readOnly: false })
-    this.committed = true
-    const date = request.internalDate === undefined ? undefined : new Date(request.internalDate)
-    const raw = Buffer.from(request.raw, 'base64')
-    const done = await this.#link.ask(client => client.append(request.folder, raw, request.flags, date))
-    return {
-      uid: done.uid ?? null,
-      uidValidity: done.uidValidity === undefined ? null : Number(done.uidValidity),
-    }
-  }
-
-  async flags(request: FlagsRequest): Promise<void> {
-    await this.#examineSame(request.folder, request.uidValidity, false)
-    const range = packUids(request.uids)
-    const options = { uid: true, silent: true }
-    const { add, remove } = request
-    if (add.length > 0) await this.#store(client => client.messageFlagsAdd(range, add, options))
-    if (remove.length > 0) await this.#store(client => client.messageFlagsRemove(range, remove, options))
-  }
-
-  /** `false` may also mean that the folder takes none of these flags, and then there is nothing to do. */
-  async #store(command: (client: ImapFlow) => Promise<boolean>): Promise<void> {
-    try {
-      await this.#link.ask(command)
-    } catch (error) {
-      if (!(error instanceof BridgeFailure)) throw error
-    }
-  }
-
-  async #examineSame(folder: string, uidValidity: number, readOnly: boolean): Promise<void> {
-    const box = await this.#link.examine(folder, { readOnly })
-    if (box.uidValidity === uidValidity) return
-    if ((await this.#link.examine(folder, { readOnly, afresh: true })).uidValidity === uidValidity) return
-    throw new BridgeFailure(
-      'mail_missing',
-      'The folder was renumbered, so this mail has another position now.',
-    )
-  }
-
-  /** `n:*` includes the last mail even where its UID is below n (RFC 3501 §6.4.8), so what is below is left out (A1). */
-  async #search(wanted: number | number[]): Promise<number[]> {
-    if (typeof wanted === 'number') {
-      if (wanted > MAX_UID) return []
-      const found = await this.#link.ask(client => client.search({ uid: `${wanted}:*` }, { uid: true }))
-      return ascending(found as number[]).filter(uid => uid >= wanted)
-    }
-    const asked = new Set(wanted)
-    const found: number[] = []
-    for (const some of batches(ascending(wanted), META_MAILS)) {
-      const part = await this.#link.ask(client => client.search({ uid: packUids(some) }, { uid: true }))
-      found.push(...(part as number[]).filter(uid => asked.has(uid)))
-    }
-    return ascending(found)
-  }
-
-  /** Servers of before RFC 3501 do not say UIDNEXT. */
-  async #uidNext(box: Box, uids: number[]): Promise<number> {
-    const last = uids.at(-1) ?? 0
-    if (box.uidNext > 0) return Math.max(box.uidNext, last + 1)
-    const found = await this.#link.ask(client => client.search({ uid: '*' }, { uid: true }))
-    return (ascending(found as number[]).at(-1) ?? 0) + 1
-  }
-}
-
-type Meta = Position
-
-interface Group {
-  metas: Meta[]
-  sources: Promise<Map<number, Buffer>>
-}
-
-/** The mails of one fetch request, in order: small ones in groups, the next being fetched while one is handed on. */
-class Delivery {
-  readonly #link: Link
-  readonly #request: FetchRequest
-  readonly #sink: FrameSink
-  #mails = 0
-  #bytes = 0
-
-  constructor(link: Link, request: FetchRequest, sink: FrameSink) {
-    this.#link = link
-    this.#request = request
-    this.#sink = sink
-  }
-
-  /** True where mail is left. */
-  async run(uids: number[]): Promise<boolean> {
-    const taken = uids.slice(0, this.#request.maxMails)
-    for (const some of batches(taken, META_MAILS)) {
-      if (this.#full()) return true
-      const whole = await this.#batch(await this.#metaOf(some))
-      if (!whole) return true
-    }
-    return uids.length > taken.length
-  }
-
-  #full(): boolean {
-    return this.#mails > 0 && (this.#mails >= this.#request.maxMails || this.#bytes >= this.#request.maxBytes)
-  }
-
-  async #metaOf(uids: number[]): Promise<Meta[]> {
-    const query = { uid: true, flags: true, internalDate: true, size: true }
-    const found = await this.#link.client().fetchAll(packUids(uids), query, { uid: true })
-    const asked = new Set(uids)
-    const byUid = new Map<number, Meta>()
-    for (const mail of found) {
-      // A server may tell of other mails' flags in between.
-      if (!asked.has(mail.uid) || mail.size === undefined) continue
-      const flags = [...(mail.flags ?? [])].map(String)
-      byUid.set(mail.uid, { uid: mail.uid, size: mail.size, internalDate: timeOf(mail), flags })
-    }
-    return [...byUid.values()].sort((a, b) => a.uid - b.uid)
-  }
-
-  /** False where the limit was reached before the last. */
-  async #batch(metas: Meta[]): Promise<boolean> {
-    let ahead: Group | null = null
-    for (let at = 0; at < metas.length; ) {
-      if (this.#full()) {
-        await ahead?.sources.catch(() => {})
-        return false
-      }
-      const group: Group | null = ahead ?? this.#begin(this.#groupFrom(metas, at))
-      ahead = null
-      if (group === null) {
-        await this.#large(metas[at]!)
-        at += 1
-        continue
-      }
-      const sources = await group.sources
-      at += group.metas.length
-      ahead = this.#begin(this.#groupFrom(metas, at, group.metas))
-      for (const meta of group.metas) {
-        const source = sources.get(meta.uid)
-        if (source !== undefined && source.length > 0 && source.length <= SMALL_MAIL * 2) {
-          await this.#mail(meta, source)
-        } else {
-          // RFC822.SIZE lied, or the mail went away, or the server hands it out only when asked for it alone. The line
-          // must be free before it can be asked.
-          await ahead?.sources.catch(() => {})
-          await this.#large(meta)
-        }
-      }
-    }
-    return true
-  }
-
-  #begin(metas: Meta[]): Group | null {
-    if (metas.length === 0) return null
-    const sources = this.#fetchGroup(metas)
-    // A failure is met when the group's turn comes; what is whole goes out first.
-    sources.catch(() => {})
-    return { metas, sources }
-  }
-
-  /** Small mails from here on; with `after`, as far as they may still begin when that group has gone out. */
-  #groupFrom(metas: Meta[], at: number, after: Meta[] = []): Meta[] {
-    const group: Meta[] = []
-    let bytes = 0
-    let mails = this.#mails + after.length
-    let total = this.#bytes + after.reduce((sum, meta) => sum + meta.size, 0)
-    for (const meta of metas.slice(at, at + GROUP_MAILS)) {
-      if (meta.size > Math.min(SMALL_MAIL, this.#request.reducedAbove, this.#request.wholeUpTo)) break
-      if (bytes + meta.size > GROUP_BYTES) break
-      if (mails > 0 && (mails >= this.#request.maxMails || total >= this.#request.maxBytes)) break
-      group.push(meta)
-      bytes += meta.size
-      mails += 1
-      total += meta.size
-    }
-    return group
-  }
-
-  async #fetchGroup(group: Meta[]): Promise<Map<number, Buffer>> {
-    // No window here: some servers reckon it wrong from the second mail of a FETCH on (hoodiecrow answers nothing).
-    const query: FetchQueryObject = { uid: true, source: true }
-    const sources = new Map<number, Buffer>()
-    const range = packUids(group.map(meta => meta.uid))
-    for await (const mail of this.#link.client().fetch(range, query, { uid: true })) {
-      if (mail.source !== undefined) sources.set(mail.uid, mail.source)
-    }
-    return sources
-  }
-
-  async #mail(meta: Meta, source: Buffer): Promise<void> {
-    await this.#hand(async () => {
-      await this.#sink.head({ kind: 'mail', length: source.length, ...meta })
-      await this.#sink.write(source)
-    })
-    this.#count(source.length)
-  }
-
-  async #large(meta: Meta): Promise<void> {
-    const { wholeUpTo, reducedAbove } = this.#request
-    const spool = meta.size > wholeUpTo ? null : await this.#spool(meta.uid, wholeUpTo)
-    if (spool === 'gone') return
-    try {
-      const whole = spool !== null && spool.length <= wholeUpTo
-      const reduces = !whole || Math.max(spool.length, meta.size) > reducedAbove
-      if (reduces && !(await this.#reduced(meta, whole))) return
-      if (!whole) return
-      await this.#hand(async () => {
-        await this.#sink.head({ kind: 'mail', length: spool.length, ...meta })
-        for await (const piece of spool.pieces()) await this.#sink.write(piece)
-      })
-      this.#count(spool.length)
-    } finally {
-      await spool?.close()
-    }
-  }
-
-  async #spool(uid: number, upTo: number): Promise<Spool | 'gone'> {
-    const spool = await Spool.create()
-    try {
-      const came = await windows(this.#link.client(), uid, null, async (piece, restarts) => {
-        if (restarts) await spool.clear()
-        await spool.write(piece)
-        return spool.length <= upTo
-      })
-      if (came) return spool
-    } catch (error) {
-      await spool.close()
-      throw error
-    }
-    await spool.close()
-    return 'gone'
-  }
-
-  /** False where the mail is gone. */
-  async #reduced(meta: Meta, whole: boolean): Promise<boolean> {
-    const client = this.#link.client()
-    const header = await section(client, meta.uid, 'HEADER', MAX_HEADER)
-    const structure = await structureOf(client, meta.uid)
-    if (header === null || structure === null) return false
-    const { texts, cut } = await this.#texts(meta.uid, structure)
-    const small = composeReduced(header, structure, texts, `edgedesk-${randomBytes(12).toString('hex')}`)
-    const attachments = attachmentsOf(structure)
-    await this.#hand(async () => {
-      await this.#sink.head({
-        kind: 'reduced',
-        length: small.length,
-        whole,
-        textCut: cut,
-        attachments,
-        ...meta,
-      })
-      await this.#sink.write(small)
-    })
-    this.#count(small.length, whole ? 0 : 1)
-    return true
-  }
-
-  async #texts(
-    uid: number,
-    structure: Structure,
-  ): Promise<{ texts: Map<string, FetchedText>; cut: boolean }> {
-    const client = this.#link.client()
-    const texts = new Map<string, FetchedText>()
-    let left = MAX_TEXT
-    let cut = false
-    for (const part of textParts(structure)) {
-      if (left === 0) {
-        cut = true
-        break
-      }
-      const header =
-        part.headerSection === null
-          ? Buffer.alloc(0)
-          : await section(client, uid, part.headerSection, MAX_HEADER)
-      let body = await section(client, uid, part.section, left)
-      if (header === null || body === null) continue
-      if (body.length >= left && part.size > left) {
-        // At a line's end, where neither base64 nor quoted-printable is in the middle of something.
-        body = body.subarray(0, body.lastIndexOf(10) + 1)
-        cut = true
-        left = 0
-      } else {
-        left = Math.max(0, left - body.length)
-      }
-      texts.set(part.section, { header, body })
-    }
-    return { texts, cut }
-  }
-
-  #count(bytes: number, mails = 1): void {
-    this.#bytes += bytes
-    this.#mails += mails
-  }
-
-  /** The reader may take its time; the session is kept awake meanwhile. */
-  async #hand(writes: () => Promise<void>): Promise<void> {
-    const nudge = setInterval(
-      () =>
-        this.#link
-          .client()
-          .noop()
-          .catch(() => {}),
-      NUDGE_MS,
-    )
-    try {
-      await writes()
-    } finally {
-      clearInterval(nudge)
-    }
-  }
-}
-
-async function structureOf(client: ImapFlow, uid: number): Promise<Structure | null> {
-  const mail = await client.fetchOne(String(uid), { uid: true, bodyStructure: true }, { uid: true })
-  return mail === false || mail === undefined || mail.uid !== uid ? null : (mail.bodyStructure ?? null)
-}
-
-async function section(
-  client: ImapFlow,
-  uid: number,
-  key: string,
-  maxLength: number,
-): Promise<Buffer | null> {
-  const query: FetchQueryObject = { uid: true, bodyParts: [{ key, start: 0, maxLength }] }
-  const mail = await client.fetchOne(String(uid), query, { uid: true })
-  if (mail === false || mail === undefined || mail.uid !== uid) return null
-  const found = key === 'HEADER' ? mail.headers : mail.bodyParts?.get(key.toLowerCase())
-  return (found ?? Buffer.alloc(0)).subarray(0, maxLength)
-}
-
-/**
- * A section (null: the whole mail) window by window, each copied out before the next is asked for. False where the mail
- * is gone. `take` answers false when it has enough.
- */
-async function windows(
-  client: ImapFlow,
-  uid: number,
-  key: string | null,
-  take: (piece: Buffer, restarts: boolean) => Promise<boolean>,
-): Promise<boolean> {
-  for (let start = 0; ; ) {
-    const query: FetchQueryObject =
-      key === null
-        ? { uid: true, source: { start, maxLength: WINDOW } }
-        : { uid: true, bodyParts: [{ key, start, maxLength: WINDOW }] }
-    const mail = await client.fetchOne(String(uid), query, { uid: true })
-    if (mail === false || mail === undefined || mail.uid !== uid) return false
-    const piece = (key === null ? mail.source : mail.bodyParts?.get(key.toLowerCase())) ?? Buffer.alloc(0)
-    // Tencent's servers answer every window with the whole (as imapflow notes); the last answer is then the mail.
-    const ignoresWindows = piece.length > WINDOW
-    if (piece.length > 0 && (await take(piece, ignoresWindows && start > 0)) === false) return true
-    if (piece.length !== WINDOW) return true
-    start += WINDOW
-  }
-}
-
-function timeOf(mail: FetchMessageObject): number {
-  const time = mail.internalDate === undefined ? Number.NaN : new Date(mail.internalDate).getTime()
-  return Number.isFinite(time) ? time : Date.now()
-}
-
-function ascending(uids: number[]): number[] {
-  return [...new Set(uids)].sort((a, b) => a - b)
-}
-
-function* batches<T>(list: T[], size: number): Generator<T[]> {
-  for (let at = 0; at < list.length; at += size) yield list.slice(at, at + size)
-}
-
-/** 4,5,6,9 → "4:6,9" */
-function packUids(uids: number[]): string {
-  const runs: string[] = []
-  const sorted = ascending(uids)
-  for (let at = 0; at < sorted.length; ) {
-    let end = at
-    while (end + 1 < sorted.length && sorted[end + 1] === sorted[end]! + 1) end += 1
-    runs.push(end === at ? String(sorted[at]) : `${sorted[at]}:${sorted[end]}`)
-    at = end + 1
-  }
-  return runs.join(',')
 }

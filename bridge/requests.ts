@@ -22,12 +22,15 @@ const MAX_UID = 0xffffffff
 const MAX_UIDS = 1000
 
 export function checkRequest(body: unknown): CheckRequest {
-  const fields = object(body, 'body', ['account'])
-  return { account: account(fields) }
+  const fields = object(body, 'body', ['account', 'limitMs'])
+  return {
+    account: account(fields),
+    ...(fields.limitMs === undefined ? {} : { limitMs: integer(fields, 'limitMs', 100, 60_000) }),
+  }
 }
 
 export function foldersRequest(body: unknown): FoldersRequest {
-  return checkRequest(body)
+  return { account: account(object(body, 'body', ['account'])) }
 }
 
 export function fetchRequest(body: unknown): FetchRequest {

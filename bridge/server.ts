@@ -8,8 +8,9 @@ import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pathToFileURL } from 'node:url'
+import { ConsumerGone, type FrameSink } from './delivery.ts'
 import { BridgeFailure, failureOf, SENTENCES, STATUS } from './failure.ts'
-import { ConsumerGone, type FrameSink, MAILBOX_SETTINGS, Mailboxes } from './mailbox.ts'
+import { MAILBOX_SETTINGS, Mailboxes } from './mailbox.ts'
 import {
   appendRequest,
   checkRequest,
@@ -139,8 +140,8 @@ function answersOf(mailboxes: Mailboxes, watches: Watches, { dev }: BridgeSettin
     [
       '/check',
       async body => {
-        const { account } = checkRequest(body)
-        return { ok: true, capabilities: await mailboxes.check(account) }
+        const { account, limitMs } = checkRequest(body)
+        return mailboxes.check(account, limitMs)
       },
     ],
     [

@@ -20,6 +20,11 @@ const RETRY_MAX_MS = 60_000
 const GATHER_MS = 100
 const NOTIFY_MS = 5_000
 const NOTIFY_RETRY_MS = 1_000
+/** A refused login is not tried again (A18): the mailbox asks by itself, and sees the reason there. */
+const FINAL = new Set<BridgeCode>([
+  ...(['credentials', 'app_password_required', 'basic_auth_retired', 'imap_disabled'] as const),
+  ...(['host_refused', 'folder_missing'] as const),
+])
 
 interface Lease {
   request: WatchRequest
@@ -129,8 +134,7 @@ export class Watches {
   }
 
   #failed(lease: Lease, code: BridgeCode): void {
-    // A refused password is not tried again (A18): the mailbox asks by itself, and sees the reason there.
-    const final = code === 'credentials' || code === 'host_refused' || code === 'folder_missing'
+    const final = FINAL.has(code)
     const { mailbox } = lease.request
     this.#log({ event: 'watch_failed', mailbox, code, retryMs: final ? null : lease.retryMs })
     if (final) {

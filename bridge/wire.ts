@@ -25,8 +25,16 @@ export interface BridgeProblem {
 
 export type BridgeCode =
   | 'credentials' // the server refused the user name or the password
-  | 'unreachable' // no such host, nothing listening, or the line was cut
-  | 'tls' // no STARTTLS where it is required, or a certificate that does not hold
+  | 'app_password_required' // an ordinary password where the provider wants one made for us
+  | 'basic_auth_retired' // the provider takes no password any more
+  | 'imap_disabled' // the mailbox is there, IMAP is switched off for it
+  | 'unknown_host' // no such name
+  | 'refused' // nothing listens on this port
+  | 'unreachable' // no way there, or the line was cut
+  | 'tls_mismatch' // TLS where there is none, none where there is, or no STARTTLS where it is required
+  | 'certificate' // expired, for another name, or of an unknown issuer; the sentence says which
+  | 'not_mail_server' // something else answers there
+  | 'tls' // TLS failed for another reason
   | 'timeout' // the server fell silent
   | 'busy' // too many connections, "authenticated but not connected", server says try later
   | 'quota' // bandwidth or size limit at the provider
@@ -38,9 +46,19 @@ export type BridgeCode =
   | 'unauthorized'
   | 'stopping'
 
-/** `POST /check` → `{ ok: true, capabilities: string[] }` or a problem. */
+/**
+ * `POST /check` → `Checked` or a problem: logs in on a connection of its own and opens INBOX, which some providers
+ * refuse only there. Answers within `limitMs` (9 s where it is left out), whatever the server does.
+ */
 export interface CheckRequest {
   account: ImapAccount
+  limitMs?: number
+}
+export interface Checked {
+  ok: true
+  capabilities: string[]
+  /** Of INBOX, as STATUS counts them; null where the server does not say. */
+  messages: { total: number; recent: number; unseen: number } | null
 }
 
 /** `POST /folders` → `{ folders: Folder[] }`. Paths are decoded (modified UTF-7 and UTF8=ACCEPT). */

@@ -5,7 +5,7 @@ import { saveArticle } from '../src/store/articles.ts'
 import { db } from '../src/store/db.ts'
 import { derivedId, newId } from '../src/store/ids.ts'
 import { EmailSettings } from '../src/store/inboxes.ts'
-import { assistants, inboxes, sites } from '../src/store/schema.ts'
+import { assistants, inboxAddresses, inboxes, sites } from '../src/store/schema.ts'
 import { seal } from '../src/store/seal.ts'
 import { createApiKey, createSite } from '../src/store/sites.ts'
 import { demoArticles } from './articles.ts'
@@ -101,7 +101,9 @@ export async function castInto(
     smtpPassword: await sealed('smtp_password'),
     version: at,
     state: 'unverified',
+    verifiedAt: at,
     createdAt: at,
   })
+  await d1.insert(inboxAddresses).values({ siteId, address: options.inbox.address, inboxId })
   return { siteId, assistantId, inboxId, apiKey: await createApiKey(d1, siteId, 'demo', at) }
 }

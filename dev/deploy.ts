@@ -4,6 +4,7 @@
  *
  *     PUBLIC_URL   where it is reached; without it, its workers.dev address
  *     SITE_NAME    the name of the first site (default "My team")
+ *     SEND_EMAIL   1 binds Cloudflare Email Service, for inboxes without an SMTP server
  */
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -15,7 +16,7 @@ import { ROOT, wrangler } from './processes.ts'
 const DATABASES = { DB: 'edgedesk', SEARCH: 'edgedesk-search' }
 const BUCKET = 'edgedesk-mail'
 const SECRETS_FILE = join(ROOT, 'edgedesk-secrets.json')
-/** wrangler.toml with the ids of this account; made here, not committed. */
+/** wrangler.toml with the ids of this account, and Workers AI; made here, not committed. */
 const CONFIG = 'wrangler.deploy.toml'
 
 const cloudflare = (...args: string[]) => wrangler([...args, '--config', CONFIG])
@@ -31,6 +32,10 @@ await step('Databases and bucket', async () => {
     const id = (await databaseId(name)) ?? (await createDatabase(name))
     toml = toml.replace(`binding = "${binding}"\n`, `binding = "${binding}"\ndatabase_id = "${id}"\n`)
   }
+  // Not in wrangler.toml itself: nothing simulates AI, and with it `wrangler dev` wants to be signed in; and not every account sends mail.
+  toml += '\n# Models of Workers AI (src/assistants/workers-ai.ts).\n[ai]\nbinding = "AI"\n'
+  if (process.env.SEND_EMAIL === '1')
+    toml += '\n# Mail out without an SMTP server (src/mail/send-email.ts).\n[[send_email]]\nname = "EMAIL"\n'
   writeFileSync(join(ROOT, CONFIG), toml)
   const buckets = await wrangler(['r2', 'bucket', 'list'])
   if (!new RegExp(`\\b${BUCKET}\\b`).test(buckets)) await wrangler(['r2', 'bucket', 'create', BUCKET])
@@ -69,6 +74,7 @@ await step('Secrets', async () => {
   for (const [name, value] of Object.entries(fresh)) {
     if (new RegExp(`"${name}"`).test(there)) continue
     kept[name] ??= value
+    kept.PUBLIC_URL = url
     // Written down before it is used: a lost KEK makes every mail password unreadable.
     writeFileSync(SECRETS_FILE, JSON.stringify(kept, null, 2), { mode: 0o600 })
     await wrangler(['secret', 'put', name, '--config', CONFIG], {}, kept[name])

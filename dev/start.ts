@@ -12,6 +12,8 @@ import { fireCron, freePort, migrate, ROOT, type Running, startBridge, startWork
 
 interface Kept {
   kek: string
+  /** While `npm run keys:rotate -- --local` is under way. */
+  kekPrevious?: string
   bridgeToken: string
   apiKey: string
   inboxPassword: string
@@ -92,6 +94,7 @@ const cast = await withDatabases(stateDir, env =>
 const apiKey = kept?.apiKey ?? cast.apiKey ?? ''
 const keep: Kept = {
   kek,
+  ...(kept?.kekPrevious ? { kekPrevious: kept.kekPrevious } : {}),
   bridgeToken,
   apiKey,
   inboxPassword: inbox.password,
@@ -105,19 +108,44 @@ writeFileSync(keptFile, JSON.stringify(keep, null, 2), { mode: 0o600 })
 const bridge = await startBridge({ token: bridgeToken, log: join(stateDir, 'bridge.log') })
 stops.push(bridge.stop)
 const url = `http://127.0.0.1:${port}`
-const worker = await startWorker({
-  port,
-  stateDir,
-  log: join(stateDir, 'worker.log'),
-  vars: { PUBLIC_URL: url, KEK: kek, BRIDGE_TOKEN: bridgeToken, BRIDGE_URL: bridge.url, DEV: '1' },
-})
-stops.push(worker.stop)
+const startOnKeys = () => {
+  const { kek, kekPrevious } = JSON.parse(readFileSync(keptFile, 'utf8')) as Kept
+  return startWorker({
+    port,
+    stateDir,
+    log: join(stateDir, 'worker.log'),
+    vars: {
+      PUBLIC_URL: url,
+      KEK: kek,
+      ...(kekPrevious ? { KEK_PREVIOUS: kekPrevious } : {}),
+      BRIDGE_TOKEN: bridgeToken,
+      BRIDGE_URL: bridge.url,
+      DEV: '1',
+    },
+  })
+}
+let worker = await startOnKeys()
+stops.push(() => worker.stop())
 endTogether(worker, 'the Worker')
+// A deployment's Worker starts anew with new secrets too.
+let restarting = false
+let restarts = Promise.resolve()
+process.on('SIGUSR2', () => {
+  restarts = restarts.then(async () => {
+    restarting = true
+    await worker.stop()
+    if (stopping) return
+    worker = await startOnKeys()
+    endTogether(worker, 'the Worker')
+    restarting = false
+  })
+})
 endTogether(bridge, 'the bridge')
 
 // wrangler never fires the cron trigger by itself.
 const clock = setInterval(
-  () => void fireCron(url).catch(error => !stopping && console.error(`clock: ${error.message}`)),
+  () =>
+    void fireCron(url).catch(error => !stopping && !restarting && console.error(`clock: ${error.message}`)),
   TICK_MS,
 )
 stops.push(async () => clearInterval(clock))
@@ -161,8 +189,10 @@ async function connected(): Promise<void> {
     const answer = await fetch(`${url}/api/v1/inboxes/${cast.inboxId}/`, {
       headers: { authorization: `Api-Key ${apiKey}` },
     })
-    const { state, reason } = (await answer.json()) as { state?: string; reason?: string | null }
-    if (state === 'connected') return
+    type Inbox = { state?: string; reason?: string | null; lastSyncAt?: string | null }
+    const { state, reason, lastSyncAt } = (await answer.json()) as Inbox
+    // Connected alone says that a test passed; the cursor is born with the first sync.
+    if (state === 'connected' && lastSyncAt) return
     if (state === 'auth_required') throw new Error(`the demo inbox does not connect: ${reason}`)
     await new Promise(resolve => setTimeout(resolve, 100))
   }
@@ -171,7 +201,7 @@ async function connected(): Promise<void> {
 
 function endTogether(part: Running, name: string): void {
   void part.exited.then(() => {
-    if (stopping) return
+    if (stopping || (restarting && part === worker)) return
     console.error(`${name} ended; see the logs in ${stateDir}`)
     void stop(1)
   })

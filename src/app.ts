@@ -5,30 +5,50 @@ import { requestId } from 'hono/request-id'
 import { secureHeaders } from 'hono/secure-headers'
 import { version } from '../package.json'
 import { type Access, access } from './api/access.ts'
+import { articles } from './api/articles.ts'
+import { assistants } from './api/assistants.ts'
+import { contacts } from './api/contacts.ts'
 import { conversations } from './api/conversations.ts'
+import { drafts } from './api/drafts.ts'
+import { emailCheck } from './api/email-check.ts'
+import { emailProviders } from './api/email-providers.ts'
 import { health } from './api/health.ts'
 import { hooks } from './api/hooks.ts'
 import { inboxes } from './api/inboxes.ts'
+import { members } from './api/members.ts'
 import { messages } from './api/messages.ts'
 import { answerProblem, onError, Refusal } from './api/problems.ts'
+import { secureTokens } from './api/secure-tokens.ts'
+import { sendEmail } from './api/send-email.ts'
+import { siteSettings } from './api/site-settings.ts'
 import { problem } from './domain/problem.ts'
 
 const BODY_BYTES = 1024 * 1024
+/** Where attachments travel in JSON: 10 MB of them in base64, and the text. */
+const WITH_ATTACHMENTS = /^\/api\/(?:v1\/drafts|agents\/tools\/sendEmail)\b/i
+const ATTACHMENT_BODY_BYTES = 15 * 1024 * 1024
 
 const base = new OpenAPIHono<Access>({ strict: false })
 base.use(requestId({ headerName: 'x-request-id', limitLength: 64 }))
 base.use(secureHeaders())
-base.use(
+const limited = (maxSize: number) =>
   bodyLimit({
-    maxSize: BODY_BYTES,
+    maxSize,
     onError: () => {
       throw new Refusal('too_large')
     },
-  }),
-)
+  })
+const [ordinary, large] = [limited(BODY_BYTES), limited(ATTACHMENT_BODY_BYTES)]
+base.use((c, next) => (WITH_ATTACHMENTS.test(c.req.path) ? large : ordinary)(c, next))
 base.use('/api/v1/conversations/*', access)
+base.use('/api/v1/email-providers/*', access)
 base.use('/api/v1/inboxes/*', access)
 base.use('/api/v1/messages/*', access)
+base.use('/api/v1/drafts/*', access)
+base.use('/api/v1/members/*', access)
+base.use('/api/v1/assistants/*', access)
+base.use('/api/v1/articles/*', access)
+base.use('/api/v1/contacts/*', access)
 base.onError(onError)
 base.notFound(c => answerProblem(c, problem('not_found', 'There is nothing at this address.')))
 base.openAPIRegistry.registerComponent('securitySchemes', 'ApiKey', {
@@ -54,8 +74,18 @@ export const app = base
   .route('/api/v1/health', health)
   .route('/health', health)
   .route('/api/v1/conversations', conversations)
+  .route('/api/v1/email-providers', emailProviders)
   .route('/api/v1/inboxes', inboxes)
   .route('/api/v1/messages', messages)
+  .route('/api/v1/drafts', drafts)
+  .route('/api/v1/members', members)
+  .route('/api/v1/assistants', assistants)
+  .route('/api/v1/articles', articles)
+  .route('/api/v1/contacts', contacts)
+  .route('/api/secure-tokens', secureTokens)
+  .route('/api/sites', siteSettings)
+  .route('/api/agents/email', emailCheck)
+  .route('/api/agents/tools', sendEmail)
   .route('/hooks', hooks)
 
 export type App = typeof app

@@ -4,11 +4,15 @@
  */
 import { z } from 'zod'
 
-const Settings = z.object({
+const Key = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64')
+
+const Variables = z.object({
   /** Where this deployment is reached from outside. Alarms have no request to learn it from. */
   PUBLIC_URL: z.url(),
   /** The key-encryption key: 32 random bytes in base64. Whoever has it and the database can read the mail passwords. */
-  KEK: z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'KEK must be 32 bytes in base64'),
+  KEK: Key,
+  /** The one before, while it is being rotated (`npm run keys:rotate`): it opens what is not yet under the new one, and seals nothing. */
+  KEK_PREVIOUS: Key.optional(),
   /** Shared with the IMAP bridge; every request to it carries this. */
   BRIDGE_TOKEN: z.string().min(16),
   /** Development only: a bridge that runs as a plain process on loopback, instead of the container. */
@@ -19,6 +23,12 @@ const Settings = z.object({
     .default('0')
     .transform(value => value === '1'),
 })
+
+/** Both keys travel as one (store/seal.ts), so that whoever opens something need not know of rotations. */
+const Settings = Variables.transform(({ KEK, KEK_PREVIOUS, ...others }) => ({
+  ...others,
+  KEK: KEK_PREVIOUS ? `${KEK} ${KEK_PREVIOUS}` : KEK,
+}))
 
 export type Settings = z.infer<typeof Settings>
 
@@ -39,4 +49,11 @@ export function settings(env: Env): Settings {
     parsed.set(env, known)
   }
   return known
+}
+
+declare global {
+  /** Bindings that a deployment may have and the product does without; `wrangler types` makes the rest of it. */
+  interface __BaseEnv_Env {
+    EMAIL?: SendEmail
+  }
 }

@@ -1,6 +1,7 @@
-/** The front door: requests, the clock, and the objects. Nothing else. */
+/** The front door: requests, the clock, mail by Email Routing, and the objects. Nothing else. */
 import { app } from './app.ts'
 import { tick } from './clock.ts'
+import { takeRoutedMail } from './mailbox/routing.ts'
 
 export { Conversation } from './conversation/conversation.ts'
 export { ImapBridge } from './mail/imap-bridge.ts'
@@ -9,4 +10,5 @@ export { Mailbox } from './mailbox/mailbox.ts'
 export default {
   fetch: app.fetch,
   scheduled: (controller, env, ctx) => ctx.waitUntil(tick(controller.cron, controller.scheduledTime, env)),
+  email: takeRoutedMail,
 } satisfies ExportedHandler<Env>

@@ -11,6 +11,7 @@ import { ROOT, startBridge } from '../dev/processes.ts'
 import { startControl } from './servers/control.ts'
 import { installMailServers } from './servers/install.ts'
 import { startMailServers } from './servers/mail-servers.ts'
+import { startOpenAiServer } from './servers/openai-server.ts'
 
 installMailServers()
 const built = spawnSync(join(ROOT, 'node_modules/.bin/node'), [join(ROOT, 'bridge/build.ts')], {
@@ -25,6 +26,7 @@ const dir = mkdtempSync(join(tmpdir(), 'edgedesk-test-'))
 const servers = await startMailServers()
 process.env.NODE_EXTRA_CA_CERTS = servers.ca
 const control = await startControl(servers)
+const model = await startOpenAiServer()
 const token = 'test-bridge-token-0123456789'
 const bridge = await startBridge({ token, log: join(dir, 'bridge.log') })
 
@@ -37,6 +39,7 @@ const vitest = spawn(join(ROOT, 'node_modules/.bin/vitest'), ['run', ...process.
     ...(corpora ? { CORPORA: corpora } : {}),
     TEST_BRIDGE_URL: bridge.url,
     TEST_BRIDGE_TOKEN: token,
+    TEST_MODEL: model.url,
     TEST_MAIL: JSON.stringify({
       control: control.url,
       host: servers.host,
@@ -49,7 +52,7 @@ const vitest = spawn(join(ROOT, 'node_modules/.bin/vitest'), ['run', ...process.
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => vitest.kill(signal))
 const code = await new Promise<number>(done => vitest.once('exit', status => done(status ?? 1)))
-await Promise.all([bridge.stop(), control.stop()])
+await Promise.all([bridge.stop(), control.stop(), model.stop()])
 await servers.stop()
 rmSync(dir, { recursive: true, force: true })
 process.exit(code)

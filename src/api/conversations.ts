@@ -1,9 +1,15 @@
 /** Conversations, as seed 003 shows them, with what a team needs to see beside it. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { isUuid } from '../domain/ids.ts'
-import { conversationById, conversationsByActivity, messagesById } from '../store/conversations.ts'
+import {
+  conversationById,
+  conversationsAmong,
+  conversationsByActivity,
+  messagesById,
+} from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { inboxesById } from '../store/inboxes.ts'
+import { seesInbox, type Who } from './access.ts'
 import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
 import { MessageSchema, messageJson } from './messages.ts'
 import { noQuery, noun } from './noun.ts'
@@ -105,34 +111,46 @@ export const conversations = noun()
   .openapi(list, async c => {
     const query = c.req.valid('query')
     const after = readCursor(query.cursor, z.tuple([z.int(), z.string()]))
-    const rows = await conversationsByActivity(
-      db(c.env.DB),
-      c.get('siteId'),
-      { inboxId: query.inbox },
-      after && { at: after[0], id: after[1] },
-      query.limit + 1,
-    )
+    const who = c.get('who')
+    const before = after && { at: after[0], id: after[1] }
+    const rows =
+      who.inboxes === null || (query.inbox && seesInbox(who, query.inbox))
+        ? await conversationsByActivity(
+            db(c.env.DB),
+            c.get('siteId'),
+            { inboxId: query.inbox },
+            before,
+            query.limit + 1,
+          )
+        : await conversationsAmong(
+            db(c.env.DB),
+            c.get('siteId'),
+            query.inbox ? [] : who.inboxes,
+            before,
+            query.limit + 1,
+          )
     const page = rows.slice(0, query.limit)
     const last = page.at(-1)?.conversation
     const next = rows.length > query.limit && last ? writeCursor([last.lastMessageAt, last.id]) : null
     return c.json({ items: await conversationsJson(c.env, c.get('siteId'), page), next }, 200)
   })
   .openapi(show, async c =>
-    c.json(await oneConversation(c.env, c.get('siteId'), c.req.valid('param').id), 200),
+    c.json(await oneConversation(c.env, c.get('siteId'), c.get('who'), c.req.valid('param').id), 200),
   )
   .openapi(change, async c => {
     const { id } = c.req.valid('param')
     const siteId = c.get('siteId')
     if (!isUuid(id)) throw new Refusal('not_found')
+    if (c.get('who').inboxes !== null) await oneConversation(c.env, siteId, c.get('who'), id)
     const stub = c.env.CONVERSATION.getByName(`${siteId}/${id}`)
     const there = c.req.valid('json').owner === 'person' ? await stub.takeOver() : await stub.handBack()
     if (!there) throw new Refusal('not_found')
-    return c.json(await oneConversation(c.env, siteId, id), 200)
+    return c.json(await oneConversation(c.env, siteId, c.get('who'), id), 200)
   })
 
-async function oneConversation(env: Env, siteId: string, id: string) {
+async function oneConversation(env: Env, siteId: string, who: Who, id: string) {
   const row = isUuid(id) && (await conversationById(db(env.DB), siteId, id))
-  if (!row) throw new Refusal('not_found')
+  if (!row || !seesInbox(who, row.conversation.inboxId)) throw new Refusal('not_found')
   return (await conversationsJson(env, siteId, [row]))[0]!
 }
 
@@ -172,7 +190,7 @@ async function conversationsJson(env: Env, siteId: string, rows: Row[]) {
       unreadMessagesCount: conversation.unreadCount,
       autoReplyEnabled: conversation.autoReplyEnabled,
       isAutoReplyNow:
-        conversation.autoReplyEnabled && conversation.owner === 'assistant' && inbox?.state !== 'paused',
+        conversation.autoReplyEnabled && conversation.owner === 'assistant' && inbox?.paused !== true,
       lastReadAt: conversation.lastReadAt === null ? null : String(conversation.lastReadAt),
       createdAt: String(conversation.createdAt),
     }

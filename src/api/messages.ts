@@ -2,11 +2,13 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { isUuid, uuidAsInteger } from '../domain/ids.ts'
 import type { Problem } from '../domain/problem.ts'
+import { REPLY_REASONS } from '../domain/reply.ts'
 import { attachmentKey, outKey } from '../mailbox/keys.ts'
 import type { CopiedDetails } from '../store/conversations.ts'
 import { conversationById, messageById, messagesOf } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import type { messages as table } from '../store/schema.ts'
+import { seesInbox, type Who } from './access.ts'
 import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
 import { noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
@@ -56,7 +58,11 @@ export const MessageSchema = z
       .nullable()
       .openapi({ description: 'What kind of mail this is, and why.' }),
     reply: z
-      .object({ do: z.enum(['answer', 'draft', 'silent']), why: z.string() })
+      .object({
+        do: z.enum(['answer', 'draft', 'say', 'silent']),
+        why: z.string(),
+        message: z.string().openapi({ description: 'The same in a sentence.' }),
+      })
       .nullable()
       .openapi({ description: 'What was decided about answering it, and why.' }),
     delivery: z
@@ -68,8 +74,16 @@ export const MessageSchema = z
       .nullable()
       .openapi({
         description:
-          'Of an outgoing message: draft, queued, leaving, sent, retry, failed, uncertain, withdrawn or held.',
+          'Of an outgoing message: draft, discarded, queued, leaving, sent, retry, failed, uncertain, withdrawn or held.',
       }),
+    by: z
+      .object({ kind: z.enum(['person', 'program']), id: z.string(), name: z.string() })
+      .nullable()
+      .openapi({
+        description:
+          'Who wrote, approved or discarded an outgoing message; null where it is an automatic one.',
+      }),
+    edited: z.boolean().openapi({ description: 'A person changed what the assistant had drafted.' }),
     flags: z
       .array(z.string())
       .openapi({ description: 'What was odd about the mail, e.g. unreadable, too_large.' }),
@@ -119,6 +133,8 @@ const whereFetched = refusals(
     'credentials',
   ] as const),
   ...(['unreachable', 'tls', 'protocol', 'timeout', 'busy', 'quota', 'bridge_unavailable'] as const),
+  ...(['app_password_required', 'basic_auth_retired', 'imap_disabled', 'unknown_host', 'refused'] as const),
+  ...(['tls_mismatch', 'certificate', 'not_mail_server'] as const),
 )
 
 const original = createRoute({
@@ -152,9 +168,9 @@ export const messages = noun()
     const d1 = db(c.env.DB)
     const siteId = c.get('siteId')
     const after = readCursor(query.cursor, z.tuple([z.int()]))?.[0] ?? -1
+    const who = c.get('who')
     const rows = await messagesOf(d1, siteId, query.conversation, after, query.limit + 1)
-    if (rows.length === 0 && !(await conversationById(d1, siteId, query.conversation)))
-      throw new Refusal('not_found')
+    if (rows.length === 0 || who.inboxes !== null) await mustSee(c.env, siteId, who, query.conversation)
     const page = rows.slice(0, query.limit)
     const last = page.at(-1)
     return c.json(
@@ -166,7 +182,7 @@ export const messages = noun()
     )
   })
   .openapi(show, async c => {
-    const row = await found(c.env, c.get('siteId'), c.req.valid('param').id)
+    const row = await found(c.env, c.get('siteId'), c.get('who'), c.req.valid('param').id)
     const stub = c.env.CONVERSATION.getByName(`${c.get('siteId')}/${row.conversationId}`)
     const live = await stub.message(row.id)
     const details = detailsOf(row)
@@ -181,7 +197,7 @@ export const messages = noun()
     )
   })
   .openapi(original, async c => {
-    const row = await found(c.env, c.get('siteId'), c.req.valid('param').id)
+    const row = await found(c.env, c.get('siteId'), c.get('who'), c.req.valid('param').id)
     const { mail } = detailsOf(row)
     if (!mail) throw new Refusal('not_found')
     const mailbox = c.env.MAILBOX.getByName(`${c.get('siteId')}/${mail.inboxId}`)
@@ -195,7 +211,7 @@ export const messages = noun()
   })
   .openapi(attachment, async c => {
     const { id, n } = c.req.valid('param')
-    const row = await found(c.env, c.get('siteId'), id)
+    const row = await found(c.env, c.get('siteId'), c.get('who'), id)
     const details = detailsOf(row)
     const wanted = details.attachments?.[Number(n)]
     if (!wanted) throw new Refusal('not_found')
@@ -209,10 +225,16 @@ export const messages = noun()
     return download(object, wanted.contentType, wanted.filename)
   })
 
-async function found(env: Env, siteId: string, id: string) {
+async function found(env: Env, siteId: string, who: Who, id: string) {
   const row = isUuid(id) && (await messageById(db(env.DB), siteId, id))
   if (!row) throw new Refusal('not_found')
+  if (who.inboxes !== null) await mustSee(env, siteId, who, row.conversationId)
   return row
+}
+
+async function mustSee(env: Env, siteId: string, who: Who, conversationId: string): Promise<void> {
+  const row = await conversationById(db(env.DB), siteId, conversationId)
+  if (!row || !seesInbox(who, row.conversation.inboxId)) throw new Refusal('not_found')
 }
 
 /** RFC 5987 §3.2.1: what `encodeURIComponent` leaves and a parameter's value may not have. */
@@ -286,7 +308,9 @@ export function messageJson(row: Row): z.infer<typeof MessageSchema> {
     citations: details.citations ?? [],
     citationNodes: [],
     verdict: details.verdict ?? null,
-    reply: details.reply ?? null,
+    reply: details.reply
+      ? { ...details.reply, message: details.unanswered?.message ?? REPLY_REASONS[details.reply.why] }
+      : null,
     delivery: details.delivery
       ? {
           status: details.delivery.status,
@@ -297,6 +321,8 @@ export function messageJson(row: Row): z.infer<typeof MessageSchema> {
           at: String(details.delivery.at),
         }
       : null,
+    by: details.by ?? null,
+    edited: details.edited ?? false,
     flags: details.flags ?? [],
     original: details.mail ? `${base}/original` : null,
   }

@@ -3,6 +3,7 @@
  * of recipients, and has no other power than to return a text.
  */
 import type { Citation } from '../domain/conversation.ts'
+import type { Problem } from '../domain/problem.ts'
 
 export interface Question {
   subject: string
@@ -10,7 +11,16 @@ export interface Question {
   said: string[]
   /** What was said before, oldest first. */
   history: { from: 'contact' | 'us'; text: string }[]
+  /** Empty where the inbox does not tell names, or there is none. */
   contactName: string
+  /** Labels of the contact: they limit which articles may be read (domain/permission.ts). */
+  contactLabels: string[]
+  /** The address of ours the contact wrote to. */
+  writtenTo: string
+  /** `Tuesday 14:05`: the hour where the inbox is. */
+  localTime: string
+  /** History that the contact quoted and that never reached us; empty where we have it ourselves. */
+  quoted: string
   assistantName: string
   /** Ids of what earlier answers in this conversation cited: saying it again helps nobody. */
   cited: string[]
@@ -18,10 +28,18 @@ export interface Question {
   language: string
 }
 
-export type Answer =
-  /** `sure` false: it does not know, says so in `text`, and offers a person. */
-  /** An empty `text` says that there is nothing to answer. `wantsPerson`: once this text has left, a person answers. */
-  { text: string; citations: Citation[]; language: string; sure: boolean; wantsPerson?: boolean }
+export interface Answer {
+  /** Empty where there is nothing to answer. */
+  text: string
+  citations: Citation[]
+  language: string
+  /** False: it does not know, says so in `text`, and offers a person. */
+  sure: boolean
+  /** Once this text has left, a person answers. */
+  wantsPerson?: boolean
+  /** Why `text` is empty, where something is amiss that asking again does not mend: a person has to see it. */
+  problem?: Problem
+}
 
 export interface Assistant {
   /** @throws where its source is out of reach; the caller asks again later. */

@@ -9,9 +9,10 @@ import { onlyThanks, wantsPerson } from '../domain/person.ts'
 import { bareSubject } from '../domain/thread.ts'
 import { questionWords, words } from '../domain/words.ts'
 import { type Article, articlesAbout } from '../store/articles.ts'
+import type { AssistantRow } from '../store/assistants.ts'
 import { db } from '../store/db.ts'
 import type { Answer, Assistant, Question } from './assistant.ts'
-import type { AssistantRow } from './index.ts'
+import { letterTo, phrasesIn } from './phrases.ts'
 
 /** Below this share of the question's words found, the honest answer is "I don't know". */
 const ENOUGH = 0.34
@@ -25,11 +26,11 @@ const LOOKED_AT = 12
 /** So many questions of one mail are answered, each by its article. */
 const QUESTIONS = 3
 
-export function knowledge(row: AssistantRow, env: Env): Assistant {
+export function knowledge(row: Pick<AssistantRow, 'siteId' | 'id'>, env: Env): Assistant {
   return {
     answer: question =>
       answerFrom(question, asked =>
-        articlesAbout(db(env.DB), env.SEARCH, row.siteId, row.id, asked, LOOKED_AT),
+        articlesAbout(db(env.DB), env.SEARCH, row.siteId, row.id, asked, LOOKED_AT, question.contactLabels),
       ),
   }
 }
@@ -39,9 +40,8 @@ type Search = (words: readonly string[]) => Promise<Article[]>
 export async function answerFrom(question: Question, articlesFor: Search): Promise<Answer> {
   const said = question.said.join('\n')
   const none = { citations: [], language: question.language }
-  const say = phrases[question.language] ?? phrases.en!
-  const letter = (...paragraphs: string[]) =>
-    [say.hello(question.contactName), ...paragraphs, say.bye(question.assistantName)].join('\n\n')
+  const say = phrasesIn(question.language)
+  const letter = letterTo(question)
   if (wantsPerson(said)) return { ...none, text: letter(say.person), sure: true, wantsPerson: true }
   if (onlyThanks(said)) return { ...none, text: '', sure: true }
   const articles = await articlesOn(question, articlesFor)
@@ -111,41 +111,4 @@ async function bestArticle(
   const close = ranked.filter(({ share }) => share >= ranked[0]!.share - CLOSE)
   const own = close.find(({ article }) => article.language === question.language)
   return (own ?? close[0])?.article ?? null
-}
-
-interface Phrases {
-  hello: (name: string) => string
-  unsure: string
-  person: string
-  more: string
-  bye: (assistant: string) => string
-}
-
-/** Around the article, in the languages the product speaks; another is one entry. */
-const phrases: Record<string, Phrases> = {
-  en: {
-    hello: name => (name ? `Hello ${name},` : 'Hello,'),
-    unsure:
-      'Thank you for writing. I could not find an answer to your question, and I would rather not guess. Reply and say that you would like to talk to a person; a colleague will then answer you.',
-    person:
-      'I have passed your conversation on to a colleague, who will answer you here. I will not write to you again unless a colleague hands the conversation back to me.',
-    more: 'If this does not answer your question, just reply to this mail, or say that you would like to talk to a person.',
-    bye: assistant => `Kind regards\n${assistant} (automatic assistant)`,
-  },
-  'zh-TW': {
-    hello: name => (name ? `${name} 您好：` : '您好：'),
-    unsure:
-      '感謝您的來信。我找不到這個問題的答案，也不想隨意猜測。請直接回覆這封信，說明您希望由真人協助，我們的同事將會接手。',
-    person: '我已將您的對話轉給同事，將由真人在此回覆您。除非同事將對話交還給我，否則我不會再寫信給您。',
-    more: '若這沒有解決您的問題，請直接回覆此信，或告訴我們您希望由真人協助。',
-    bye: assistant => `敬祝 順心\n${assistant}（自動助理）`,
-  },
-  'zh-CN': {
-    hello: name => (name ? `${name}，您好：` : '您好：'),
-    unsure:
-      '感谢您的来信。我没有找到这个问题的答案，也不想随意猜测。请直接回复这封邮件，说明您希望由真人协助，我们的同事会接手。',
-    person: '我已将您的对话转给同事，将由人工在此回复您。除非同事将对话交还给我，否则我不会再写信给您。',
-    more: '如果这没有解决您的问题，请直接回复此邮件，或告诉我们您希望由真人协助。',
-    bye: assistant => `祝好\n${assistant}（自动助理）`,
-  },
 }

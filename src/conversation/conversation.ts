@@ -6,8 +6,11 @@
 
 import { DurableObject } from 'cloudflare:workers'
 import {
+  type AttachmentRef,
+  type Author,
   type ConversationEvent,
   type ConversationState,
+  type Delivery,
   type Message,
   step,
   type Turn,
@@ -19,14 +22,25 @@ import { project } from '../store/conversations.ts'
 import { Memory, type OwedEffect } from './memory.ts'
 import { perform } from './perform.ts'
 
-/** What a Mailbox brings: enough to open the conversation where it is the first mail, and the mail as an event. */
+/** Enough to open a conversation where something is the first of it. */
+export type Opening = Pick<
+  ConversationState,
+  'siteId' | 'id' | 'inboxId' | 'contact' | 'title' | 'linkedTo' | 'createdAt'
+>
+
+/** What a Mailbox brings: a mail as an event. */
 export interface Arrival {
-  opening: Pick<
-    ConversationState,
-    'siteId' | 'id' | 'inboxId' | 'contact' | 'title' | 'linkedTo' | 'createdAt'
-  >
+  opening: Opening
   event: Omit<Extract<ConversationEvent, { type: 'mail_arrived' }>, 'type' | 'known'>
 }
+
+/** A message that somebody writes; what it follows in the thread is known here. */
+export interface Written {
+  by: Author
+  message: Extract<ConversationEvent, { type: 'message_written' }>['message']
+}
+
+export type DraftAnswer = { message: Message } | { problem: Problem }
 
 const PROJECTION_WAIT_MS = 300
 /** How soon after a crash an effect is taken up again; one that is still at work in this life is left to it. */
@@ -40,6 +54,8 @@ export class Conversation extends DurableObject<Env> {
   #projecting: Promise<void> | null = null
   /** Effects at work in this life of the object. */
   readonly #atWork = new Set<string>()
+  /** Who waits to hear what became of a mail. */
+  readonly #waiting = new Map<string, PromiseWithResolvers<void>>()
 
   /** A mail for this conversation. Safe to repeat: a message already here is only noted as a copy. */
   async receive(arrival: Arrival): Promise<{ ok: true }> {
@@ -59,12 +75,82 @@ export class Conversation extends DurableObject<Env> {
   }
 
   /** What became of an outgoing mail. Safe to repeat. */
-  async fate(messageId: string, status: Phase, reason: Problem | null): Promise<void> {
+  async fate(messageId: string, status: Phase, reason: Problem | null, rfcId?: string): Promise<void> {
     const state = this.#memory.state()
     const message = state ? this.#memory.message(messageId) : null
     if (!state || !message) return
-    this.#take(state, { type: 'fate_told', message, status, problem: reason }, Date.now())
+    const told = { type: 'fate_told' as const, message, status, problem: reason }
+    this.#take(state, rfcId === undefined ? told : { ...told, rfcId }, Date.now())
+    this.#waiting.get(messageId)?.resolve()
     await this.#settle()
+  }
+
+  /** How a mail's delivery stands once its mailbox has told of it, or after `waitMs`. */
+  async delivery(messageId: string, waitMs: number): Promise<Delivery | null> {
+    const now = () => (this.#memory.state() ? (this.#memory.message(messageId)?.delivery ?? null) : null)
+    if (!['queued', 'leaving'].includes(now()?.status ?? '')) return now()
+    const told = this.#waiting.get(messageId) ?? Promise.withResolvers<void>()
+    this.#waiting.set(messageId, told)
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const enough = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, waitMs)
+    })
+    await Promise.race([told.promise, enough])
+    clearTimeout(timer)
+    this.#waiting.delete(messageId)
+    return now()
+  }
+
+  /** A mail that a person or a program writes. Safe to repeat: a message already here stays as it is. */
+  async write(opening: Opening, written: Written): Promise<Message> {
+    const state = this.#memory.state() ?? opened(opening)
+    const known = this.#memory.state() ? this.#memory.message(written.message.id) : null
+    const { by, message } = written
+    const event = { type: 'message_written' as const, by, known, message: inThread(message, this.#thread()) }
+    this.#take(state, event, Date.now())
+    await this.#settle()
+    return this.#memory.message(message.id)!
+  }
+
+  /** `attachments` null leaves them as they are. */
+  async editDraft(id: string, content: string, attachments: AttachmentRef[] | null): Promise<DraftAnswer> {
+    return this.#toDraft(id, draft => ({
+      type: 'draft_edited',
+      draft,
+      content,
+      attachments: attachments ?? draft.details.attachments ?? [],
+    }))
+  }
+
+  async approveDraft(id: string, by: Author, reread: boolean): Promise<DraftAnswer> {
+    return this.#toDraft(id, draft => ({ type: 'draft_approved', draft, by, reread, newest: this.#newest() }))
+  }
+
+  async discardDraft(id: string, by: Author): Promise<DraftAnswer> {
+    return this.#toDraft(id, draft => ({ type: 'draft_discarded', draft, by }))
+  }
+
+  async #toDraft(id: string, event: (draft: Message) => ConversationEvent): Promise<DraftAnswer> {
+    const state = this.#memory.state()
+    const draft = state && this.#memory.message(id)
+    if (!state || draft?.direction !== 'outgoing') return { problem: problem('not_found') }
+    const turn = this.#take(state, event(draft), Date.now())
+    if (turn.refused) return { problem: turn.refused }
+    await this.#settle()
+    return { message: this.#memory.message(id)! }
+  }
+
+  /** The last thing a person on the other side said. */
+  #newest(): Message | null {
+    return this.#memory.messages().findLast(one => one.details.verdict?.class === 'person') ?? null
+  }
+
+  /** The last mail of the thread, ours or theirs, that a new one would follow. */
+  #thread(): Message | null {
+    if (!this.#memory.state()) return null
+    const stands = (one: Message) =>
+      one.direction === 'incoming' || ['sent', 'uncertain'].includes(one.delivery?.status ?? '')
+    return this.#memory.messages().findLast(one => one.details.mail?.rfcId && stands(one)) ?? null
   }
 
   /** A person answers from now on; what the assistant has not yet let go is called back. */
@@ -210,7 +296,21 @@ export class Conversation extends DurableObject<Env> {
   }
 }
 
-function opened(opening: Arrival['opening']): ConversationState {
+/** RFC 5322 §3.6.4: a mail names its parent and the parent's own references. */
+function inThread(message: Written['message'], parent: Message | null): Written['message'] {
+  const { mail } = message.details
+  const above = parent?.details.mail
+  if (!mail || !above?.rfcId) return message
+  return {
+    ...message,
+    details: {
+      ...message.details,
+      mail: { ...mail, inReplyTo: above.rfcId, references: [...above.references, above.rfcId] },
+    },
+  }
+}
+
+function opened(opening: Opening): ConversationState {
   return {
     v: 1,
     ...opening,

@@ -55,7 +55,7 @@ export class Memory {
         `INSERT OR IGNORE INTO effects (id, effect, due_at, lease_until, attempts) VALUES (?, ?, ?, NULL, 0)`,
         effect.id,
         JSON.stringify(effect),
-        at,
+        'dueAt' in effect ? (effect.dueAt ?? at) : at,
       )
   }
 

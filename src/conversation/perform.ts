@@ -3,17 +3,24 @@ import { assistantKinds } from '../assistants/index.ts'
 import { domainOf } from '../domain/address.ts'
 import {
   askedAbout,
+  type Citation,
   type ConversationEvent,
   type ConversationState,
   type Effect,
   type Message,
 } from '../domain/conversation.ts'
+import { spokenTime } from '../domain/hours.ts'
 import { languageOf } from '../domain/language.ts'
-import { problem } from '../domain/problem.ts'
+import { type Problem, problem } from '../domain/problem.ts'
+import { textsIn } from '../domain/texts.ts'
 import { replySubject } from '../domain/thread.ts'
+import type { Original } from '../mail/answer.ts'
+import type { OutgoingMail } from '../mailbox/outbox.ts'
 import { assistantById } from '../store/assistants.ts'
+import { contactById } from '../store/contacts.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
+import { EmailSettings, inboxById } from '../store/inboxes.ts'
 
 export interface Hands {
   env: Env
@@ -29,6 +36,8 @@ export async function perform(effect: Effect, hands: Hands): Promise<Conversatio
   switch (effect.kind) {
     case 'ask_assistant':
       return askAssistant(effect, hands)
+    case 'say':
+      return say(effect, hands)
     case 'send':
       return send(effect.messageId, hands)
     case 'withdraw':
@@ -48,8 +57,9 @@ async function askAssistant(
   const last = asked.at(-1)
   if (!last) return null
   // Read again: it may have changed while the assistant thought.
-  const missing = (): ConversationEvent => ({
+  const missing = (why: Problem | null = null): ConversationEvent => ({
     type: 'answer_missing',
+    problem: why,
     epoch: effect.epoch,
     message: message(last.id) ?? last,
   })
@@ -58,6 +68,11 @@ async function askAssistant(
   const assistant = row && assistantKinds[row.kind]?.(row, env)
   if (!row || !assistant) return missing()
   const said = asked.map(m => m.content)
+  const [inbox, contact] = await Promise.all([
+    inboxById(db(env.DB), now.siteId, last.details.mail?.inboxId ?? now.inboxId),
+    contactById(db(env.DB), now.siteId, now.contact.id),
+  ])
+  const rules = inbox && EmailSettings.parse(JSON.parse(inbox.settings))
   const answer = await assistant.answer({
     subject: last.details.subject ?? '',
     said,
@@ -66,29 +81,79 @@ async function askAssistant(
       text: m.content,
     })),
     cited: before.flatMap(m => m.details.citations?.map(one => one.id) ?? []),
-    contactName: now.contact.name,
+    contactName: rules?.senderNames === false ? '' : now.contact.name,
+    contactLabels: contact ? (JSON.parse(contact.labels) as string[]) : [],
+    writtenTo: last.details.mail?.ours ?? '',
+    localTime: spokenTime(Date.now(), rules?.timeZone ?? 'UTC'),
+    // Someone joined us into a thread whose beginning we never saw.
+    quoted: before.length === 0 && isReply(asked[0]!) ? (asked[0]!.details.rest ?? '') : '',
     assistantName: row.name,
     language: languageOf([...said, last.details.subject ?? ''].join('\n')),
   })
-  if (answer.text.trim() === '') return missing()
+  if (answer.text.trim() === '') return missing(answer.problem)
+  return answerMade(effect, last, {
+    draft: effect.draft,
+    handsOver: answer.wantsPerson ?? false,
+    sender: { kind: 'assistant', id: row.id, name: row.name },
+    content: answer.text,
+    citations: answer.citations,
+    language: answer.language,
+  })
+}
+
+/** A text that was known beforehand, as an answer to one mail. */
+async function say(
+  effect: Extract<Effect, { kind: 'say' }>,
+  hands: Hands,
+): Promise<ConversationEvent | null> {
+  const now = hands.state()
+  const message = hands.message(effect.messageId)
+  if (effect.epoch !== now.epoch || !message) return null
+  const { assistantId } = message.details
+  const row = assistantId && (await assistantById(db(hands.env.DB), now.siteId, assistantId))
+  if (!row) return null
+  const heard = languageOf(
+    [message.details.rest ?? '', message.content, message.details.subject ?? ''].join('\n'),
+  )
+  const language = effect.text === null ? heard : languageOf(effect.text)
+  return answerMade(effect, message, {
+    draft: false,
+    handsOver: false,
+    sender: { kind: 'assistant', id: row.id, name: row.name },
+    content: effect.text ?? textsIn(heard).startedAnew,
+    citations: [],
+    language,
+  })
+}
+
+interface Made {
+  draft: boolean
+  handsOver: boolean
+  sender: Message['sender']
+  content: string
+  citations: Citation[]
+  language: string
+}
+
+function answerMade(effect: { id: string; epoch: number }, to: Message, made: Made): ConversationEvent {
   const at = Date.now()
   const id = newId(at)
-  const mail = last.details.mail
+  const { mail, subject } = to.details
   return {
     type: 'answer_made',
     epoch: effect.epoch,
     ask: effect.id,
-    draft: effect.draft,
-    handsOver: answer.wantsPerson ?? false,
+    draft: made.draft,
+    handsOver: made.handsOver,
     message: {
       id,
-      sender: { kind: 'assistant', id: row.id, name: row.name },
-      content: answer.text,
+      sender: made.sender,
+      content: made.content,
       createdAt: at,
       details: {
-        subject: replySubject(last.details.subject ?? ''),
-        citations: answer.citations,
-        language: answer.language,
+        subject: replySubject(subject ?? ''),
+        citations: made.citations,
+        language: made.language,
         to: mail?.replyTo?.address,
         mail: mail && {
           ...mail,
@@ -103,13 +168,18 @@ async function askAssistant(
   }
 }
 
+/** The mail names others before it. */
+function isReply({ details }: Message): boolean {
+  return (details.mail?.references.length ?? 0) > 0
+}
+
 async function send(messageId: string, hands: Hands): Promise<ConversationEvent | null> {
   const message = hands.message(messageId)
   const { mail } = message?.details ?? {}
   if (message?.delivery?.status !== 'queued' || !mail?.replyTo || !mail.rfcId) return null
   // Our Message-ID is known to D1 before the mail can be answered.
   await hands.copied()
-  await mailboxOf(hands, message).enqueue({
+  const refused = await mailboxOf(hands, message).enqueue({
     id: message.id,
     conversationId: hands.state().id,
     rfcId: mail.rfcId,
@@ -122,8 +192,32 @@ async function send(messageId: string, hands: Hands): Promise<ConversationEvent 
     citations: message.details.citations ?? [],
     language: message.details.language ?? 'und',
     createdAt: message.createdAt,
+    attachments: message.details.attachments ?? [],
+    automatic: automaticMark(message),
+    original: originalOf(message, hands),
   })
-  return null
+  return refused && { type: 'fate_told', message, status: 'failed', problem: refused }
+}
+
+/** RFC 3834 §5: a machine's answer, a machine's own mail, or a person's, which has no mark (C21, C22). */
+function automaticMark({ details }: Message): OutgoingMail['automatic'] {
+  if (!details.by) return 'auto-replied'
+  return details.by.kind === 'program' ? 'auto-generated' : null
+}
+
+/** The mail that an answer answers, to be quoted below it where the inbox does so. */
+function originalOf(message: Message, hands: Hands): Original | null {
+  const { inReplyTo } = message.details.mail ?? {}
+  const answered = inReplyTo
+    ? hands.messages().findLast(one => one.direction === 'incoming' && one.details.mail?.rfcId === inReplyTo)
+    : undefined
+  if (!answered) return null
+  const { content, sender, createdAt, details } = answered
+  return {
+    who: sender.name,
+    at: createdAt,
+    text: details.rest ? `${content}\n\n${details.rest}` : content,
+  }
 }
 
 /** An answer leaves through the inbox that the mail it answers came in by. */

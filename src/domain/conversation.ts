@@ -36,6 +36,8 @@ export interface ConversationState {
   answered: { epoch: number; asks: string[]; sends: boolean } | null
   /** The answer that tells the contact a person takes over: once it has left, one does. */
   handsOver: string | null
+  /** When the text for the closed hours was last said. */
+  closedSaidAt?: number
   createdAt: number
 }
 
@@ -56,7 +58,7 @@ export interface Message {
 }
 
 export interface Delivery {
-  status: 'draft' | Phase
+  status: 'draft' | 'discarded' | Phase
   problem: Problem | null
   at: number
 }
@@ -74,12 +76,25 @@ export interface Details {
   assistantId?: string
   verdict?: { class: string; reasons: string[]; mayFlow: boolean; mayDraft: boolean; maySend: boolean }
   reply?: ReplyDecision
+  /** Why the assistant could not answer, where it is more than having nothing to say. */
+  unanswered?: Problem
   attachments?: AttachmentRef[]
   citations?: Citation[]
   language?: string
   /** How many more positions hold the same mail (a redelivery, another inbox of ours). */
   copies?: { inboxId: string; mailId: string }[]
   to?: string
+  /** Who answers for an outgoing message that is no automatic one: who wrote it, or approved it. */
+  by?: Author
+  /** Of a draft: a person changed it. */
+  edited?: true
+}
+
+/** A person, or a program that called the API. */
+export interface Author {
+  kind: 'person' | 'program'
+  id: string
+  name: string
 }
 
 export interface MailRef {
@@ -119,7 +134,7 @@ export type ConversationEvent =
       message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery'>
       /** A message of this id is already here: the same mail came again by another way. */
       known: Message | null
-      facts: Omit<ReplyFacts, 'owner' | 'autoReplyEnabled'>
+      facts: Omit<ReplyFacts, 'owner' | 'autoReplyEnabled' | 'closedSaid'>
       rules: ReplyRules
     }
   | {
@@ -133,15 +148,30 @@ export type ConversationEvent =
       message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery' | 'direction'>
     }
   /** The assistant has nothing to say to this message, the last one asked about. */
-  | { type: 'answer_missing'; epoch: number; message: Message }
+  | { type: 'answer_missing'; epoch: number; message: Message; problem: Problem | null }
   | { type: 'leaving_asked'; message: Message }
-  | { type: 'fate_told'; message: Message; status: Phase; problem: Problem | null }
+  /** `rfcId` where the platform that sent it gave the mail a Message-ID of its own. */
+  | { type: 'fate_told'; message: Message; status: Phase; problem: Problem | null; rfcId?: string }
+  /** A person or a program writes to the contact. */
+  | {
+      type: 'message_written'
+      by: Author
+      known: Message | null
+      message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery' | 'direction'>
+    }
+  | { type: 'draft_edited'; draft: Message; content: string; attachments: AttachmentRef[] }
+  /** `reread`: the person has seen that the contact wrote again. */
+  | { type: 'draft_approved'; draft: Message; by: Author; reread: boolean; newest: Message | null }
+  | { type: 'draft_discarded'; draft: Message; by: Author }
   | { type: 'person_took_over' }
   | { type: 'handed_back' }
 
 /** What is owed. The id makes doing it twice harmless. */
 export type Effect =
-  | { kind: 'ask_assistant'; id: string; epoch: number; draft: boolean }
+  /** `dueAt`: not before then; an effect whose epoch is over by that time comes to nothing. */
+  | { kind: 'ask_assistant'; id: string; epoch: number; draft: boolean; dueAt?: number }
+  /** A text known beforehand answers this message; null is the one for "started anew" in the contact's language. */
+  | { kind: 'say'; id: string; epoch: number; messageId: string; text: string | null; dueAt?: number }
   | { kind: 'send'; id: string; messageId: string }
   | { kind: 'withdraw'; id: string; messageId: string; why: 'superseded' | 'taken_over' }
 
@@ -152,7 +182,12 @@ export interface Turn {
   effects: Effect[]
   /** The answer to `leaving_asked`. */
   leave?: { yes: true } | { yes: false; problem: Problem }
+  /** Why nothing was done, for who asked. */
+  refused?: Problem
 }
+
+/** The text for the closed hours is not said again within this time: one night, one note. */
+const CLOSED_AGAIN_MS = 12 * 60 * 60_000
 
 export function step(before: ConversationState, event: ConversationEvent, at: number): Turn {
   switch (event.type) {
@@ -166,6 +201,14 @@ export function step(before: ConversationState, event: ConversationEvent, at: nu
       return leavingAsked(before, event.message, at)
     case 'fate_told':
       return fateTold(before, event, at)
+    case 'message_written':
+      return event.known ? unchanged(before) : messageWritten(before, event, at)
+    case 'draft_edited':
+      return draftEdited(before, event, at)
+    case 'draft_approved':
+      return draftApproved(before, event, at)
+    case 'draft_discarded':
+      return draftDiscarded(before, event, at)
     case 'person_took_over':
       if (before.owner === 'person') return unchanged(before)
       return callBack({ ...before, owner: 'person', seq: before.seq + 1 }, 'taken_over')
@@ -203,7 +246,12 @@ function mailArrived(
   at: number,
 ): Turn {
   const reply = decideReply(
-    { ...event.facts, owner: before.owner, autoReplyEnabled: before.autoReplyEnabled },
+    {
+      ...event.facts,
+      owner: before.owner,
+      autoReplyEnabled: before.autoReplyEnabled,
+      closedSaid: at - (before.closedSaidAt ?? Number.NEGATIVE_INFINITY) < CLOSED_AGAIN_MS,
+    },
     event.rules,
   )
   const message: Message = {
@@ -226,14 +274,26 @@ function mailArrived(
       before.lastMessage && before.lastMessage.at > message.createdAt
         ? before.lastMessage
         : { id: message.id, at: message.createdAt },
+    ...(reply.do === 'say' && reply.why === 'closed' ? { closedSaidAt: at } : {}),
   }
   const effects = [...called.effects]
-  if (reply.do !== 'silent')
+  const { epoch } = state
+  if (reply.do === 'say')
+    effects.push({
+      kind: 'say',
+      id: `say:${epoch}:${at}`,
+      epoch,
+      messageId: message.id,
+      text: reply.why === 'closed' ? event.rules.closedText : null,
+    })
+  else if (reply.do !== 'silent')
     effects.push({
       kind: 'ask_assistant',
-      id: `ask:${state.epoch}:${at}`,
-      epoch: state.epoch,
+      id: `ask:${epoch}:${at}`,
+      epoch,
       draft: reply.do === 'draft',
+      // A draft waits for a person anyway.
+      ...(reply.do === 'answer' && event.rules.delayMs > 0 ? { dueAt: at + event.rules.delayMs } : {}),
     })
   return { state, messages: [message], effects }
 }
@@ -300,7 +360,17 @@ function answerMissing(
   const reply: ReplyDecision = { do: 'silent', why: 'assistant_silent' }
   return {
     state: { ...before, seq },
-    messages: [{ ...event.message, seq, details: { ...event.message.details, reply } }],
+    messages: [
+      {
+        ...event.message,
+        seq,
+        details: {
+          ...event.message.details,
+          reply,
+          ...(event.problem ? { unanswered: event.problem } : {}),
+        },
+      },
+    ],
     effects: [],
   }
 }
@@ -309,16 +379,18 @@ function answerMissing(
 function leavingAsked(before: ConversationState, message: Message, at: number): Turn {
   if (message.delivery?.status === 'leaving') return { ...unchanged(before), leave: { yes: true } }
   const waiting = message.delivery?.status === 'queued' || message.delivery?.status === 'retry'
+  // What a person wrote or approved is right as long as that person does not take it back.
+  const automatic = message.details.by === undefined
   const refused =
-    before.owner === 'person'
+    automatic && before.owner === 'person'
       ? problem('taken_over')
-      : message.epoch !== before.epoch || !waiting
+      : !waiting || (automatic && message.epoch !== before.epoch)
         ? problem('superseded')
         : null
   if (refused) return { ...unchanged(before), leave: { yes: false, problem: refused } }
   const seq = before.seq + 1
   return {
-    state: handedOver({ ...before, seq, pending: null }, message.id),
+    state: handedOver({ ...before, seq, pending: automatic ? null : before.pending }, message.id),
     messages: [{ ...message, seq, delivery: { status: 'leaving', problem: null, at } }],
     effects: [],
     leave: { yes: true },
@@ -337,7 +409,125 @@ function fateTold(
   const state = { ...before, seq, pending: over ? null : before.pending }
   return {
     state: event.status === 'failed' || event.status === 'held' ? handedOver(state, message.id) : state,
-    messages: [{ ...message, seq, delivery: { status: event.status, problem: event.problem, at } }],
+    messages: [
+      {
+        ...message,
+        seq,
+        delivery: { status: event.status, problem: event.problem, at },
+        details:
+          event.rfcId && message.details.mail
+            ? { ...message.details, mail: { ...message.details.mail, rfcId: event.rfcId } }
+            : message.details,
+      },
+    ],
+    effects: [],
+  }
+}
+
+function messageWritten(
+  before: ConversationState,
+  event: Extract<ConversationEvent, { type: 'message_written' }>,
+  at: number,
+): Turn {
+  // A person's own words make the assistant's answer superfluous; a program's may be about something else.
+  const called = event.by.kind === 'person' ? callBack(before, 'taken_over') : unchanged(before)
+  const message: Message = {
+    ...event.message,
+    direction: 'outgoing',
+    position: before.length,
+    seq: before.seq + 1,
+    epoch: called.state.epoch,
+    delivery: { status: 'queued', problem: null, at },
+    details: { ...event.message.details, by: event.by },
+  }
+  return {
+    state: {
+      ...called.state,
+      length: before.length + 1,
+      seq: before.seq + 1,
+      lastMessage: { id: message.id, at: message.createdAt },
+    },
+    messages: [message],
+    effects: [...called.effects, { kind: 'send', id: `send:${message.id}`, messageId: message.id }],
+  }
+}
+
+/** A draft is one until it is approved or discarded, and nothing is done to it after that (H6). */
+function draftRefused(before: ConversationState, draft: Message): Turn | null {
+  if (draft.delivery?.status === 'draft') return null
+  return { ...unchanged(before), refused: problem('draft_answered') }
+}
+
+function draftEdited(
+  before: ConversationState,
+  event: Extract<ConversationEvent, { type: 'draft_edited' }>,
+  at: number,
+): Turn {
+  const refused = draftRefused(before, event.draft)
+  if (refused) return refused
+  const seq = before.seq + 1
+  const { draft, content, attachments } = event
+  return {
+    state: { ...before, seq },
+    messages: [
+      {
+        ...draft,
+        seq,
+        content,
+        details: { ...draft.details, attachments, edited: true },
+        delivery: { status: 'draft', problem: draft.delivery!.problem, at },
+      },
+    ],
+    effects: [],
+  }
+}
+
+/** Exactly once: the second to ask finds it no draft any more. */
+function draftApproved(
+  before: ConversationState,
+  event: Extract<ConversationEvent, { type: 'draft_approved' }>,
+  at: number,
+): Turn {
+  const { draft } = event
+  const refused = draftRefused(before, draft)
+  if (refused) return refused
+  const stale = event.newest !== null && event.newest.position > draft.position
+  if (stale && !event.reread) return { ...unchanged(before), refused: problem('draft_stale') }
+  // It is the answer now: another one in the making would be a second.
+  const called = callBack(before, 'superseded')
+  const seq = before.seq + 1
+  return {
+    state: { ...called.state, seq },
+    messages: [
+      {
+        ...draft,
+        seq,
+        delivery: { status: 'queued', problem: null, at },
+        details: { ...draft.details, by: event.by },
+      },
+    ],
+    effects: [...called.effects, { kind: 'send', id: `send:${draft.id}`, messageId: draft.id }],
+  }
+}
+
+function draftDiscarded(
+  before: ConversationState,
+  event: Extract<ConversationEvent, { type: 'draft_discarded' }>,
+  at: number,
+): Turn {
+  const refused = draftRefused(before, event.draft)
+  if (refused) return refused
+  const seq = before.seq + 1
+  return {
+    state: { ...before, seq },
+    messages: [
+      {
+        ...event.draft,
+        seq,
+        delivery: { status: 'discarded', problem: null, at },
+        details: { ...event.draft.details, by: event.by },
+      },
+    ],
     effects: [],
   }
 }
@@ -361,7 +551,9 @@ export function askedAbout(
   const stands = (message: Message) =>
     message.direction === 'outgoing' &&
     (['leaving', 'sent', 'uncertain'].includes(message.delivery?.status ?? '') ||
-      (message.epoch === epoch && ['queued', 'retry'].includes(message.delivery?.status ?? '')))
+      // What a person wrote or approved leaves whatever the epoch.
+      ((message.epoch === epoch || message.details.by !== undefined) &&
+        ['queued', 'retry'].includes(message.delivery?.status ?? '')))
   const answered = messages.findLastIndex(stands) + 1
   const asked = messages
     .slice(answered)

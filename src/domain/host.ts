@@ -34,6 +34,35 @@ export function checkHost(
   return null
 }
 
+/** 8443 is where a webhook of a team of their own often stands. */
+const URL_PORTS = [443, 8443]
+
+/**
+ * Whether a webhook or a model may be at this URL: https to a host that `checkHost` would allow, without user or password. With
+ * `allowLoopback` also http and any port, on loopback alone. null where it may; else the reason, in a sentence.
+ *
+ * What parsers read differently (blanks, line ends, backslashes) is refused before it is parsed.
+ */
+export function checkUrl(url: string, allowLoopback: boolean): Problem | null {
+  const typed = url.trim()
+  if (typed === '' || /[\u0000-\u0020\u007f\\]/.test(typed) || !URL.canParse(typed)) {
+    return refused('This is not a web address. Give one such as https://hooks.example.com/mail.', 'url')
+  }
+  const { protocol, hostname, username, password, port: given } = new URL(typed)
+  if (username !== '' || password !== '' || /^[a-z]+:\/\/[^/?#]*@/i.test(typed)) {
+    return refused('The web address must not have a user name or a password in it.', 'url')
+  }
+  const isHttp = protocol === 'http:'
+  const name = canonicalHost(hostname)
+  const isLoopback = name === 'localhost' || (name !== null && isLoopbackAddress(name))
+  if (protocol !== 'https:' && !(isHttp && allowLoopback && isLoopback)) {
+    return refused('The web address must begin with https://.', 'url')
+  }
+  const port = given === '' ? (isHttp ? 80 : 443) : Number(given)
+  const why = checkHost(hostname, port, URL_PORTS, allowLoopback)
+  return why === null ? null : refused(why.message, 'url')
+}
+
 /**
  * The host as it goes on the wire: ASCII (IDN as punycode), lower case, no trailing dot; an address literal without
  * brackets. null where it is not one host. Notations that URL parsers turn into an address (octal, hex, one big number,

@@ -19,11 +19,36 @@ export const PROBLEMS = {
   unauthorized: [401, 'Send an API key: Authorization: Api-Key <key>.'],
   forbidden: [403, 'This key may not do that.'],
   not_found: [404, 'There is nothing here with that id.'],
+  conflict: [409, 'This was changed by someone else meanwhile. Read it again.'],
+  address_taken: [409, 'Another inbox of this site has this address already.'],
+  email_taken: [409, 'Another member of this site has this e-mail address already.'],
+  last_owner: [409, 'This is the last owner. Make somebody else an owner first.'],
+  assistant_in_use: [409, 'An inbox is answered by this assistant. Give it another one first.'],
+  import_refused: [422, 'Nothing was imported: the file has mistakes.'],
+  test_required: [422, 'Test the connection first, and send the testId it gives you.'],
+  test_invalid: [422, 'This testId is not good for these settings: test the connection again.'],
   too_large: [413, 'The body is too large.'],
+  attachments_too_large: [413, 'The attachments are larger than 10 MB together.'],
+  draft_answered: [409, 'This draft was already approved or discarded.'],
+  draft_stale: [
+    409,
+    'The contact wrote again after this draft was made. Read it again, then approve it with "reread": true.',
+  ],
   unavailable: [503, 'A part of the system is busy. Try again in a moment.'],
   internal: [500, 'Something went wrong on our side. The request id finds it in the log.'],
   // mail in
   credentials: [422, 'The mail server refused the user name or the password.'],
+  app_password_required: [422, 'The provider wants an app password here, not the ordinary one.'],
+  basic_auth_retired: [422, 'The provider no longer takes passwords for this mailbox. Connect it by OAuth.'],
+  imap_disabled: [
+    422,
+    'IMAP is switched off for this mailbox. Switch it on in the settings of the provider.',
+  ],
+  unknown_host: [502, 'There is no mail server by this name.'],
+  refused: [502, 'The mail server does not take connections on this port.'],
+  tls_mismatch: [502, 'This port does not speak TLS the way it was asked to.'],
+  certificate: [502, 'The certificate of the mail server is not valid for its name.'],
+  not_mail_server: [502, 'What answers there is not a mail server of this kind.'],
   unreachable: [502, 'The mail server cannot be reached.'],
   tls: [502, 'A secure connection to the mail server could not be made.'],
   timeout: [504, 'The mail server did not answer in time.'],
@@ -46,6 +71,11 @@ export const PROBLEMS = {
   superseded: [409, 'The contact wrote again, so this answer was not sent.'],
   // assistants
   no_answer: [422, 'The assistant had nothing to say.'],
+  answer_blocked: [422, 'What the assistant wrote was not fit to be sent.'],
+  model_key_refused: [422, 'The model’s server refused the key of this assistant. Enter it again.'],
+  model_missing: [422, 'The model’s server does not know this model, or not this address.'],
+  model_refused: [422, 'The model’s server does not take what this assistant asks of it.'],
+  model_unavailable: [503, 'The model did not answer. It is asked again later.'],
 } as const satisfies Record<string, readonly [number, string]>
 
 export type ProblemCode = keyof typeof PROBLEMS

@@ -4,7 +4,9 @@
  */
 import type { Verdict } from './verdict.ts'
 
-export type Mode = 'auto' | 'draft' | 'off'
+/** `hybrid`: what a flow says, and a draft where none matches. */
+export const MODES = ['auto', 'draft', 'hybrid', 'off'] as const
+export type Mode = (typeof MODES)[number]
 
 export interface ReplyFacts {
   verdict: Pick<Verdict, 'class' | 'mayDraft' | 'maySend'>
@@ -17,6 +19,14 @@ export interface ReplyFacts {
   waitedMs: number
   /** Nothing but a quote of earlier mail, or no text at all. */
   nothingSaid: boolean
+  /** The allow and block lists of the inbox let this writer be answered by a machine. */
+  permitted: boolean
+  /** Within the hours in which this inbox answers by itself. */
+  open: boolean
+  /** The text for the closed hours was said lately. */
+  closedSaid: boolean
+  /** Nothing but the reset command. */
+  reset: boolean
 }
 
 export interface ReplyRules {
@@ -24,18 +34,27 @@ export interface ReplyRules {
   hasAssistant: boolean
   /** What waited longer than this through a pause or an outage becomes a draft. */
   draftAfterMs: number
+  /** How long an answer waits before it is made, ms. */
+  delayMs: number
+  /** Said once outside the reply hours; null says nothing. */
+  closedText: string | null
 }
 
-export type ReplyDecision = { do: 'answer' | 'draft' | 'silent'; why: ReplyReason }
+/** `say`: a text that is known beforehand, no assistant is asked. */
+export type ReplyDecision = { do: 'answer' | 'draft' | 'say' | 'silent'; why: ReplyReason }
 
 /** code → the sentence the console shows. */
 export const REPLY_REASONS = {
   answered: 'The assistant answers.',
   mode_off: 'Automatic answers are off for this inbox.',
+  mode_hybrid: 'No flow matched, so a draft was made; a person sends it.',
   mode_draft: 'This inbox makes drafts; a person sends them.',
   no_assistant: 'No assistant is bound to this inbox.',
   person_owns: 'A person has taken over this conversation.',
   auto_reply_disabled: 'Automatic answers are off for this conversation.',
+  not_permitted: 'The lists of this inbox do not let a machine answer this writer.',
+  closed: 'This came outside the reply hours.',
+  started_anew: 'The contact started the conversation anew.',
   not_sendable: 'Mail of this kind is never answered automatically.',
   draft_only: 'Mail of this kind may be answered by a person only; a draft was made.',
   old_mail: 'This mail is older than the last sync, so it is not answered by itself.',
@@ -49,14 +68,21 @@ export type ReplyReason = keyof typeof REPLY_REASONS
 export function decideReply(facts: ReplyFacts, rules: ReplyRules): ReplyDecision {
   const silent = (why: ReplyReason): ReplyDecision => ({ do: 'silent', why })
   if (!facts.verdict.mayDraft) return silent('not_sendable')
-  if (facts.nothingSaid) return silent('nothing_said')
+  if (facts.nothingSaid && !facts.reset) return silent('nothing_said')
   if (rules.mode === 'off') return silent('mode_off')
+  if (!facts.permitted) return silent('not_permitted')
   if (!rules.hasAssistant) return silent('no_assistant')
   if (facts.owner === 'person') return silent('person_owns')
   if (!facts.autoReplyEnabled) return silent('auto_reply_disabled')
   if (facts.old) return silent('old_mail')
+  const automatic = facts.verdict.maySend && facts.waitedMs <= rules.draftAfterMs && rules.mode === 'auto'
+  if (facts.reset) return automatic ? { do: 'say', why: 'started_anew' } : silent('started_anew')
+  // Hours limit what leaves by itself; a draft waits for a person anyway.
+  if (automatic && !facts.open)
+    return rules.closedText !== null && !facts.closedSaid ? { do: 'say', why: 'closed' } : silent('closed')
   if (!facts.verdict.maySend) return { do: 'draft', why: 'draft_only' }
   if (facts.waitedMs > rules.draftAfterMs) return { do: 'draft', why: 'waited_long' }
+  if (rules.mode === 'hybrid') return { do: 'draft', why: 'mode_hybrid' }
   if (rules.mode === 'draft') return { do: 'draft', why: 'mode_draft' }
   return { do: 'answer', why: 'answered' }
 }

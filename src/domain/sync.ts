@@ -1,7 +1,7 @@
 /**
  * When a mailbox is looked at next, and what its owner is told about it. The clock, the alarm and the watch all ask here.
  */
-import type { Problem } from './problem.ts'
+import type { Problem, ProblemCode } from './problem.ts'
 
 export type InboxState = 'unverified' | 'connected' | 'auth_required' | 'retrying' | 'paused'
 
@@ -41,6 +41,14 @@ export function afterGoodSync(at: number, rules: SyncRules): SyncState {
   }
 }
 
+/** Codes of a login that only the mailbox's owner can mend; trying again as it is does harm. */
+const OWNERS_TURN = new Set<ProblemCode>([
+  'credentials',
+  'app_password_required',
+  'basic_auth_retired',
+  'imap_disabled',
+])
+
 /**
  * A refused password is told at once and tried rarely (A18: providers lock accounts that hammer); everything else backs off from
  * the poll interval, doubling. Nothing is lost by waiting: the cursor has not moved.
@@ -52,7 +60,7 @@ export function afterFailedSync(
   rules: SyncRules,
 ): SyncState {
   const failures = before.failures + 1
-  const credentials = problem.code === 'credentials'
+  const credentials = OWNERS_TURN.has(problem.code)
   const first = credentials ? Math.max(rules.pollMs, 60_000) * 5 : Math.min(rules.pollMs, 30_000)
   // Never tried more often than it is polled when it is well.
   const wait = Math.min(first * 2 ** Math.min(failures - 1, 10), Math.max(rules.longestMs, rules.pollMs))

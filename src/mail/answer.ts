@@ -1,29 +1,95 @@
-/** The two bodies of an answer: the text as it is, and the same as HTML that every mail program shows, sources linked. */
+/** The two bodies of a mail we send: the text as it is, and the same as HTML that every mail program shows, sources linked. */
 import type { Citation } from '../domain/conversation.ts'
+import { textsIn } from '../domain/texts.ts'
 
-const SOURCES: Record<string, string> = { 'zh-TW': '資料來源', 'zh-CN': '资料来源' }
+export interface Bodies {
+  text: string
+  citations: readonly Citation[]
+  /** IETF tag, or 'und'. */
+  language: string
+  /** Says that a machine wrote it; null where a person did. */
+  aiLine: string | null
+  /** Empty for none; set off by `-- `, so that mail programs know it (RFC 3676 §4.3). */
+  signature: string
+  /** What is answered, quoted below; null for none. */
+  original: Original | null
+}
 
-export function answerBodies(
-  text: string,
-  citations: readonly Citation[],
-  language: string,
-): { text: string; html: string } {
-  const heading = SOURCES[language] ?? 'Sources'
+export interface Original {
+  /** The writer as the quote names them. */
+  who: string
+  at: number
+  text: string
+}
+
+/** Longer originals are quoted to here: the contact has them. */
+const QUOTED_CHARS = 20_000
+
+export function answerBodies(bodies: Bodies): { text: string; html: string } {
+  const { text, citations, language, aiLine, signature } = bodies
+  const { sources } = textsIn(language)
+  const quote = bodies.original && quoteOf(bodies.original, language)
   const listed = citations.map((one, i) => `[${i + 1}] ${one.title}${one.url ? ` ${one.url}` : ''}`)
-  const paragraphs = text
-    .split(/\n{2,}/)
-    .map(paragraph => `<p>${withLinks(paragraph).replaceAll('\n', '<br>\n')}</p>`)
-    .join('\n')
+  const plain = [
+    withoutImages(text),
+    ...(listed.length > 0 ? [`${sources}:\n${listed.join('\n')}`] : []),
+    ...(aiLine ? [aiLine] : []),
+    ...(signature ? [`-- \n${signature}`] : []),
+    ...(quote ? [`${quote.heading}\n${quote.lines.map(line => (line ? `> ${line}` : '>')).join('\n')}`] : []),
+  ]
   const items = citations.map(one =>
     one.url && /^https?:\/\//.test(one.url)
       ? `<li><a href="${escaped(one.url)}">${escaped(one.title)}</a></li>`
       : `<li>${escaped(one.title)}</li>`,
   )
-  const sources = items.length > 0 ? `\n<p>${heading}</p>\n<ol>${items.join('')}</ol>` : ''
+  const html = [
+    paragraphsOf(text),
+    ...(items.length > 0 ? [`<p>${sources}</p>\n<ol>${items.join('')}</ol>`] : []),
+    ...(aiLine ? [`<p><small>${withLinks(aiLine)}</small></p>`] : []),
+    ...(signature ? [`<div>-- <br>\n${withLinks(signature).replaceAll('\n', '<br>\n')}</div>`] : []),
+    ...(quote
+      ? [
+          `<div class="gmail_quote"><p>${escaped(quote.heading)}</p>\n<blockquote type="cite">${quote.lines.map(escaped).join('<br>\n')}</blockquote></div>`,
+        ]
+      : []),
+  ]
   return {
-    text: listed.length > 0 ? `${text}\n\n${heading}:\n${listed.join('\n')}\n` : `${text}\n`,
-    html: `<!doctype html>\n<html lang="${escaped(language === 'und' ? 'en' : language)}">\n<body>\n${paragraphs}${sources}\n</body>\n</html>\n`,
+    text: `${plain.join('\n\n')}\n`,
+    html: `<!doctype html>\n<html lang="${escaped(language === 'und' ? 'en' : language)}">\n<body>\n${html.join('\n')}\n</body>\n</html>\n`,
   }
+}
+
+function quoteOf(original: Original, language: string): { heading: string; lines: string[] } {
+  const when = new Date(original.at).toISOString().slice(0, 16).replace('T', ' ')
+  return {
+    heading: textsIn(language).wrote(`${when} UTC`, original.who),
+    lines: original.text.slice(0, QUOTED_CHARS).trimEnd().split('\n'),
+  }
+}
+
+function paragraphsOf(text: string): string {
+  return text
+    .split(/\n{2,}/)
+    .map(paragraph => `<p>${withImages(paragraph).replaceAll('\n', '<br>\n')}</p>`)
+    .join('\n')
+}
+
+/** `![a chart](cid:chart@x)` shows an attachment of this mail; a picture from elsewhere is never put in. */
+const IMAGE = /(!\[[^\]\n]*\]\(cid:[^\s)<>"]+\))/
+
+function withImages(text: string): string {
+  return text
+    .split(IMAGE)
+    .map((piece, i) => {
+      if (i % 2 === 0) return withLinks(piece)
+      const [, alt, cid] = /^!\[([^\]]*)\]\(cid:(.+)\)$/.exec(piece)!
+      return `<img src="cid:${escaped(cid!)}" alt="${escaped(alt!)}">`
+    })
+    .join('')
+}
+
+function withoutImages(text: string): string {
+  return text.replace(/!\[([^\]\n]*)\]\(cid:[^\s)<>"]+\)/g, (_, alt: string) => (alt ? `[${alt}]` : ''))
 }
 
 function withLinks(text: string): string {

@@ -5,6 +5,7 @@
 import {
   type AppendRequest,
   type BridgeProblem,
+  type Checked,
   type CheckRequest,
   type FetchRequest,
   type FlagsRequest,
@@ -34,7 +35,8 @@ export interface Opened {
 }
 
 export interface Imap {
-  check(request: CheckRequest): Promise<{ capabilities: string[] }>
+  /** @param patienceMs for all of it, the bridge's own start included. */
+  check(request: CheckRequest, patienceMs?: number): Promise<Checked>
   folders(request: FoldersRequest): Promise<{ folders: Folder[] }>
   /** The frames of wire.ts as they come; the caller reads or cancels the stream. */
   fetch(request: FetchRequest): Promise<ReadableStream<Uint8Array>>
@@ -53,14 +55,15 @@ const FIRST_BYTE_MS = 90_000
 
 export function imap(env: Env): Imap {
   let life: string | null = null
-  const send = async (path: string, body: unknown) => {
-    const response = await post(env, path, body)
+  const send = async (path: string, body: unknown, patienceMs = FIRST_BYTE_MS) => {
+    const response = await post(env, path, body, patienceMs)
     life = response.headers.get(LIFE_HEADER)
     return response
   }
-  const json = async <T>(path: string, body: unknown) => (await (await send(path, body)).json()) as T
+  const json = async <T>(path: string, body: unknown, patienceMs?: number) =>
+    (await (await send(path, body, patienceMs)).json()) as T
   return {
-    check: request => json('/check', request),
+    check: (request, patienceMs) => json('/check', request, patienceMs),
     folders: request => json('/folders', request),
     fetch: async request => (await send('/fetch', request)).body!,
     scan: request => json('/scan', request),
@@ -76,7 +79,7 @@ export function imap(env: Env): Imap {
   }
 }
 
-async function post(env: Env, path: string, body: unknown): Promise<Response> {
+async function post(env: Env, path: string, body: unknown, patienceMs: number): Promise<Response> {
   const { BRIDGE_URL, BRIDGE_TOKEN } = settings(env)
   const init = {
     method: 'POST',
@@ -84,7 +87,7 @@ async function post(env: Env, path: string, body: unknown): Promise<Response> {
     body: JSON.stringify(body),
   }
   const late = new AbortController()
-  const timer = setTimeout(() => late.abort(), FIRST_BYTE_MS)
+  const timer = setTimeout(() => late.abort(), patienceMs)
   const once = async () => {
     try {
       return await (BRIDGE_URL

@@ -13,7 +13,10 @@ import net from 'node:net'
 import { type Duplex, Readable } from 'node:stream'
 import tls from 'node:tls'
 import SMTPConnection, { type SentMessageInfo, type SMTPError } from 'nodemailer/lib/smtp-connection'
+import { loginRefusal } from '../domain/login.ts'
+import { DOUBT_MS, speechOf, wrongServer } from '../domain/probe.ts'
 import { type Problem, type ProblemCode, problem } from '../domain/problem.ts'
+import { HANGS_UP, smtpCause, unreached, whyUnreached } from './probe.ts'
 
 export interface SmtpAccount {
   host: string
@@ -31,7 +34,13 @@ export interface Envelope {
 
 export type Submission =
   /** The server said 250. `refused` are the recipients it did not take; the others have the mail. */
-  | { kind: 'sent'; response: string; refused: { address: string; problem: Problem }[] }
+  | {
+      kind: 'sent'
+      response: string
+      refused: { address: string; problem: Problem }[]
+      /** Where the platform gave the mail a Message-ID of its own. */
+      messageId?: string
+    }
   /** The gate said no: the server got DATA but never the final dot. Nothing was handed over. */
   | { kind: 'withdrawn' }
   /** Nothing was handed over; the same bytes may be tried again later. */
@@ -42,7 +51,10 @@ export type Submission =
   | { kind: 'uncertain'; problem: Problem }
 
 export interface SmtpLimits {
-  /** Until the connection stands, is encrypted and the server has said what it can do. */
+  /**
+   * Until the connection stands, is encrypted and the server has said what it can do. Where it does not come about, up to
+   * 3 s more are spent on finding out why.
+   */
   connectMs: number
   /** Longest time without a byte in either direction. */
   silenceMs: number
@@ -211,14 +223,49 @@ class Line {
   }
 
   async open(): Promise<void> {
-    const patience = setTimeout(() => this.#break(this.#tooLate()), this.#limits.connectMs)
+    const { connectMs } = this.#limits
+    const patience = setTimeout(() => this.#break(this.#tooLate()), connectMs)
+    const doubt = setTimeout(() => this.#doubt(), Math.min(DOUBT_MS, connectMs / 3))
     try {
       await this.#until(this.#dial())
       await this.#until(this.#greet())
+    } catch (error) {
+      throw await this.#explained(error as SMTPError)
     } finally {
       clearTimeout(patience)
+      clearTimeout(doubt)
     }
     await this.#until(this.#login())
+  }
+
+  /** A server that should have greeted by now may be another kind of server; it is waited for all the same. */
+  async #doubt(): Promise<void> {
+    const mute = () => !this.over && !this.#smtp?.lastServerResponse
+    if (!mute()) return
+    const why = await smtpCause(this.account, this.#smtp === null ? 'door' : 'inside')
+    if (why !== null && mute()) this.#break(finding(why))
+  }
+
+  /** TLS that did not come about has many reasons and, in workerd, one text. */
+  async #explained(error: SMTPError & { problem?: Problem }): Promise<Error> {
+    if (error.problem !== undefined || error.responseCode !== undefined) return error
+    if (error.code === 'ECONNECTION' && this.#smtp !== null && !this.#smtp.lastServerResponse) {
+      return finding(problem('unreachable', HANGS_UP))
+    }
+    // The platform's own words for a door that does not open; nodemailer's errors have a code.
+    if (error.code === undefined && this.#smtp === null) {
+      const why = await this.#inTime(whyUnreached(error, this.account.host))
+      return why === null ? error : finding(why)
+    }
+    if (error.code !== 'ETLS') return error
+    const way = this.account.security === 'tls' ? 'door' : 'starttls'
+    const why = await this.#inTime(smtpCause(this.account, way))
+    return why === null ? error : finding(why)
+  }
+
+  /** Null once the session's time is up. */
+  #inTime<T>(work: Promise<T>): Promise<T | null> {
+    return Promise.race([work, this.deadline.then(() => null)])
   }
 
   send(envelope: Envelope, raw: Uint8Array, stream: Readable): Promise<SentMessageInfo> {
@@ -267,23 +314,11 @@ class Line {
     const { host, port, security } = this.account
     if (security !== 'tls') return await this.#opened(net.connect({ host, port }), 'connect')
     // RFC 6066 §3: a server name is a name, never an address.
-    const socket = tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }) })
+    const servername = net.isIP(host) === 0 ? { servername: host } : {}
     try {
-      await this.#opened(socket, 'secureConnect')
+      await this.#opened(tls.connect({ host, port, ...servername }), 'secureConnect')
     } catch (error) {
-      if (this.over) throw error
-      throw (await this.#answersInClear()) ? trouble('ETLS', (error as Error).message) : error
-    }
-  }
-
-  /** workerd says the same words for a closed door and for TLS that fails behind an open one, so the door is tried. */
-  async #answersInClear(): Promise<boolean> {
-    const { host, port } = this.account
-    try {
-      await this.#opened(net.connect({ host, port }), 'connect')
-      return true
-    } catch {
-      return false
+      throw unreached(error as Error) === null ? trouble('ETLS', (error as Error).message) : error
     }
   }
 
@@ -318,6 +353,7 @@ class Line {
       socketCloseTimeout: 0,
     })
     this.#smtp = smtp
+    hushUpgrade(smtp)
     smtp.on('error', error => this.#break(smtp.upgrading ? trouble('ETLS', error.message) : error))
     smtp.on('end', () => this.#break(trouble('ECONNECTION', 'the server closed the connection')))
     // nodemailer listens one turn later, and a server that hangs up at once would be waited for until time is up.
@@ -331,6 +367,10 @@ class Line {
   #login(): Promise<void> {
     const { user, password } = this.account
     if (user === '') return Promise.resolve()
+    const ways = (this.#connected as unknown as { _supportedAuth?: string[] })._supportedAuth ?? []
+    if (ways.length > 0 && ways.every(way => /^(XOAUTH2|OAUTHBEARER)$/.test(way))) {
+      return Promise.reject(finding(problem('basic_auth_retired')))
+    }
     if (!this.#connected.allowsAuth) return Promise.reject(trouble('ENOAUTH', 'no AUTH offered'))
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#connected.login({ user, pass: password }, error => (error ? reject(error) : resolve()))
@@ -359,7 +399,11 @@ class Line {
 }
 
 /** What one refusal or breakage means. `final` only where the server refused this very mail with a 5xx. */
-function verdict(error: SMTPError, account: SmtpAccount): { final: boolean; problem: Problem } {
+function verdict(
+  error: SMTPError & { problem?: Problem },
+  account: SmtpAccount,
+): { final: boolean; problem: Problem } {
+  if (error.problem !== undefined) return { final: false, problem: error.problem }
   const reply = error.response ?? ''
   const code = error.responseCode
   const later = (name: ProblemCode, sentence?: string) => ({
@@ -367,8 +411,14 @@ function verdict(error: SMTPError, account: SmtpAccount): { final: boolean; prob
     problem: problem(name, sentence === undefined ? undefined : `${sentence}${quoted(reply)}`),
   })
 
-  if (error.code === 'ETLS' || (code !== undefined && /must issue a? ?starttls/i.test(reply))) {
-    return later('tls', noTls(error, account))
+  if (code !== undefined && (error.command === 'STARTTLS' || /must issue a? ?starttls/i.test(reply))) {
+    return later('tls_mismatch', noStarttls(account))
+  }
+  if (error.code === 'ETLS') return later('tls')
+  // The greeting of another kind of server, which nodemailer does not understand.
+  if (error.command === 'CONN' && reply !== '' && speechOf(reply) !== 'smtp') {
+    const cause = wrongServer(speechOf(reply), 'smtp')
+    return later(cause.code, cause.message)
   }
   // nodemailer's own finding, from the SIZE that EHLO announced (RFC 1870 §6.1).
   if (code === undefined && error.code === 'EMESSAGE' && error.command === 'MAIL FROM') {
@@ -385,7 +435,11 @@ function verdict(error: SMTPError, account: SmtpAccount): { final: boolean; prob
     return later('sender_limit', 'The mail provider says the sending limit is used up.')
   if (error.code === 'EAUTH' || code === 530 || code === 534 || code === 535) {
     if (code < 500) return later('busy', 'The mail server could not check the login just now.')
-    return later('credentials', refusedLogin(reply))
+    const refusal = loginRefusal(reply) ?? {
+      code: 'credentials' as const,
+      message: 'The mail server refused the user name or the password.',
+    }
+    return later(refusal.code, refusal.message)
   }
   if (code < 500) return later('busy', 'The mail server is busy and asks to try again later.')
   // No mail was begun: a 5xx to the greeting or to EHLO is about us or the hour, not about the mail.
@@ -411,31 +465,15 @@ function silent(error: SMTPError): [ProblemCode, string?] {
   if (error.code === 'EAUTH') return ['credentials', 'The user name or the password is missing.']
   if (error.code === 'ENOAUTH') return ['protocol', 'The mail server offers no login on this connection.']
   if (error.code === 'EPROTOCOL') return ['protocol']
-  if (/ENOTFOUND|EAI_|getaddrinfo|DNS/i.test(`${error.originalCode ?? error.code} ${error.message}`)) {
-    return ['unreachable', 'There is no mail server by this name.']
-  }
+  const why = unreached(Object.assign(error, { code: error.originalCode ?? error.code }))
+  if (why !== null) return [why.code, why.message]
   return ['unreachable']
 }
 
-function noTls(error: SMTPError, account: SmtpAccount): string {
-  if (error.command === 'STARTTLS' && error.responseCode !== undefined) {
-    return 'The mail server does not offer STARTTLS, and the login is never sent in the clear.'
-  }
-  if (account.security === 'tls') {
-    return 'No TLS connection could be made: the certificate is not trusted, or this port wants STARTTLS.'
-  }
-  return 'The connection could not be encrypted: the certificate of the mail server is not trusted.'
-}
-
-function refusedLogin(reply: string): string {
-  if (/app(lication)?[- ](specific )?password/i.test(reply)) {
-    return 'The provider wants an app password here, not the ordinary one.'
-  }
-  // Microsoft's "535 5.7.139 Authentication unsuccessful, basic authentication is disabled."
-  if (/basic auth\w* is disabled|5\.7\.139|5\.7\.57/i.test(reply)) {
-    return 'The provider no longer takes passwords for this mailbox.'
-  }
-  return 'The mail server refused the user name or the password.'
+function noStarttls(account: SmtpAccount): string {
+  return account.security === 'plain'
+    ? 'The mail server takes a login only over TLS. Switch TLS on.'
+    : 'The mail server does not offer STARTTLS, and the login is never sent in the clear.'
 }
 
 function refusedRecipient(reply: string): Problem {
@@ -491,6 +529,27 @@ function domainOf(address: string): string {
 
 function trouble(code: string, message: string): SMTPError {
   return Object.assign(new Error(message), { code })
+}
+
+/**
+ * At the end of a TLS socket workerd closes once more the plain line that STARTTLS began on, and listens to nothing of what comes of it:
+ * after a failed handshake that is an unhandled rejection in the isolate. The TLS socket has closed the line by then.
+ */
+function hushUpgrade(smtp: SMTPConnection): void {
+  const inner = smtp as unknown as {
+    _upgradeConnection(callback: (error: Error | null, secured?: boolean) => void): void
+    _socket: { _destroySSL?: () => void } | null
+  }
+  const upgrade = inner._upgradeConnection.bind(smtp)
+  inner._upgradeConnection = callback => {
+    upgrade(callback)
+    if (inner._socket !== null) inner._socket._destroySSL = () => {}
+  }
+}
+
+/** A trouble whose name is known already. */
+function finding(why: Problem): SMTPError & { problem: Problem } {
+  return Object.assign(trouble('EFOUND', why.message), { problem: why })
 }
 
 function quoted(reply: string): string {

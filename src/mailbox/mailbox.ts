@@ -38,6 +38,8 @@ const LEASE_MS = 15_000
 const RETRY_MS = [2_000, 10_000, 60_000, 300_000, 900_000]
 /** Below this the alarm polls; above it the clock's tick is soon enough. */
 const CLOCK_MS = 60_000
+/** What stands where a disconnected mailbox was; ids are never used again. */
+const FORGOTTEN = 'forgotten'
 
 export interface MailboxStatus extends SyncState {
   /** Rows of mail it has. */
@@ -57,16 +59,33 @@ export class Mailbox extends DurableObject<Env> {
   /** Single flights, by name. After a restart there are none, and the rows say where to go on. */
   readonly #running = new Map<Work, Promise<void>>()
   #again = false
+  /** Settings with another account, which wait for the sync of the old one to end. */
+  #next: MailboxConfig | null = null
   /** The lease on IDLE, and in which life of the bridge it was given; forgotten with either side. */
   #watch: { until: number; life: string | null } | null = null
   #restarted = true
 
   /** From the clock, with the inbox as D1 has it. Answers at once; the work goes on. */
   async tick(config: MailboxConfig): Promise<void> {
+    if (this.#forgotten()) return
     const known = this.#records.config()
-    if (!known || config.version > known.version || config.paused !== known.paused) {
-      this.#records.saveConfig(config)
-      if (known) this.#records.saveSyncState({ ...this.#records.syncState(), dueAt: 0 })
+    const same = config.version === known?.version
+    const newer = !known || config.version > known.version || (same && config.paused !== known.paused)
+    if (known && newer && this.#running.has('sync')) {
+      this.#again = true
+      // A sync of the old account is still under way: its folders would be taken for the new one's.
+      if (accountOf(config) !== accountOf(known)) {
+        this.#next = config
+        return
+      }
+    }
+    // A key rotation wraps the site's data key anew and leaves the version as it is.
+    if (newer || (same && config.dataKey !== known.dataKey)) {
+      this.ctx.storage.transactionSync(() => {
+        this.#records.saveConfig(config)
+        if (known && accountOf(config) !== accountOf(known)) this.#records.retireFolders()
+        if (known && newer) this.#records.saveSyncState({ ...this.#records.syncState(), dueAt: 0 })
+      })
     }
     // A mailbox due within half a tick is due now: waiting for the next tick would double its interval.
     this.#work(Math.min(config.settings.pollMs, CLOCK_MS) / 2)
@@ -79,12 +98,56 @@ export class Mailbox extends DurableObject<Env> {
     this.#work()
   }
 
-  /** From a conversation: an answer to be sent. */
-  async enqueue(mail: OutgoingMail): Promise<void> {
+  /** From Email Routing: a mail whose bytes are in R2 already. Safe to repeat: its id is derived from its bytes. */
+  async takeRouted(config: MailboxConfig, row: MailRow): Promise<void> {
+    await this.tick(config)
+    if (!this.#records.config()) throw new Error('this inbox was disconnected')
+    this.#records.storeRouted(row)
+    this.#work()
+  }
+
+  /**
+   * The inbox is disconnected: what had not begun to leave is withdrawn, and accounts, cursors and outbox are forgotten. Conversations
+   * and stored mail stay where they are.
+   */
+  async forget(): Promise<void> {
+    const config = this.#records.config()
+    if (!config) return
+    for (const row of this.#records.outboxIn('queued', 'retry', 'sending'))
+      this.#records.saveOutbox(row.id, {
+        ...row,
+        phase: 'withdrawn',
+        dueAt: null,
+        problem: problem('unavailable', 'The inbox was disconnected before this mail left.'),
+      })
+    this.#records.saveConfig({ ...config, paused: true })
+    this.ctx.storage.kv.put(FORGOTTEN, true)
+    // What is with the server already is waited for: its fate belongs to its conversation.
+    await Promise.all(this.#running.values())
+    await this.#tell()
+    if (this.#watch)
+      await imap(this.env)
+        .unwatch(`${config.siteId}/${config.inboxId}`)
+        .catch(() => {})
+    this.#watch = null
+    await this.ctx.storage.deleteAlarm()
+    await this.ctx.storage.deleteAll()
+    this.ctx.storage.kv.put(FORGOTTEN, true)
+  }
+
+  /** A knock that was on its way when the inbox was disconnected must not bring it back. */
+  #forgotten(): boolean {
+    return this.ctx.storage.kv.get(FORGOTTEN) === true
+  }
+
+  /** From a conversation: an answer to be sent. What comes back is why it never will be. */
+  async enqueue(mail: OutgoingMail): Promise<Problem | null> {
+    if (this.#forgotten()) return problem('unavailable', 'The inbox was disconnected before this mail left.')
     const tools = this.#tools()
     if (!tools) throw new Error('this mailbox was never configured')
     await queueMail(mail, tools)
     this.#work()
+    return null
   }
 
   /** From a conversation: this answer is no longer right. Says whether it could still be called back. */
@@ -165,6 +228,9 @@ export class Mailbox extends DurableObject<Env> {
       })
       .then(() => {
         this.#running.delete(what)
+        const next = what === 'sync' ? this.#next : null
+        this.#next = null
+        if (next) return this.tick(next)
         if (what === 'sync' && this.#again) this.#work()
         else this.#arm()
       })
@@ -187,6 +253,13 @@ export class Mailbox extends DurableObject<Env> {
     const config = this.#records.config()!
     const before = this.#records.syncState()
     let failed: Problem | null = null
+    // Mail comes by Email Routing: there is nothing to ask for.
+    if (!config.settings.imap) {
+      this.#records.saveSyncState(
+        afterGoodSync(Date.now(), { pollMs: CLOCK_MS, longestMs: LONGEST_BACKOFF_MS }),
+      )
+      return
+    }
     try {
       const account = await this.#imapAccount(config)
       const client = imap(this.env)
@@ -321,7 +394,7 @@ export class Mailbox extends DurableObject<Env> {
     const config = this.#records.config()!
     for (const row of this.#records.outboxUntold()) {
       const stub = this.env.CONVERSATION.getByName(`${config.siteId}/${row.mail.conversationId}`)
-      await stub.fate(row.id, row.phase as Phase, row.problem)
+      await stub.fate(row.id, row.phase as Phase, row.problem, row.mail.rfcId)
       this.#records.outboxTold(row.id, row.phase)
     }
   }
@@ -339,6 +412,7 @@ export class Mailbox extends DurableObject<Env> {
   }
 
   async #imapAccount(config: MailboxConfig): Promise<ImapAccount> {
+    if (!config.settings.imap) throw new ImapFailure(problem('mail_missing'))
     const { host, port, tls, user } = config.settings.imap
     return {
       ...this.#server(host, port, tls, MAIL_PORTS.imap),
@@ -347,7 +421,8 @@ export class Mailbox extends DurableObject<Env> {
     }
   }
 
-  async #smtpAccount(config: MailboxConfig): Promise<SmtpAccount> {
+  async #smtpAccount(config: MailboxConfig): Promise<SmtpAccount | null> {
+    if (!config.settings.smtp) return null
     const { host, port, tls, user } = config.settings.smtp
     return {
       ...this.#server(host, port, tls, MAIL_PORTS.smtp),
@@ -439,4 +514,9 @@ export class Mailbox extends DurableObject<Env> {
     const next = Math.min(...times)
     if (Number.isFinite(next)) this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(next, Date.now() + 50)))
   }
+}
+
+/** Whose mailbox it is: with another account the cursors mean nothing. */
+function accountOf({ settings: { imap } }: MailboxConfig): string {
+  return JSON.stringify(imap && [imap.host.toLowerCase(), imap.user])
 }

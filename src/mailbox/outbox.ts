@@ -5,12 +5,15 @@
  * answer, nobody can undo and nobody may repeat.
  */
 
-import type { Citation } from '../domain/conversation.ts'
+import type { AttachmentRef, Citation } from '../domain/conversation.ts'
 import { type Attempt, afterAttempt, capReached, OUTBOX_RULES } from '../domain/outbox.ts'
 import { problem } from '../domain/problem.ts'
+import { textsIn } from '../domain/texts.ts'
 import { log } from '../log.ts'
-import { answerBodies } from '../mail/answer.ts'
-import { compose } from '../mail/compose.ts'
+import { answerBodies, type Original } from '../mail/answer.ts'
+import { compose, type OutgoingAttachment, type OutgoingEmail } from '../mail/compose.ts'
+import { ImapFailure } from '../mail/imap.ts'
+import { submitByBinding } from '../mail/send-email.ts'
 import { type SmtpAccount, type Submission, submit } from '../mail/smtp.ts'
 import type { MailboxConfig } from '../store/inboxes.ts'
 import { outKey } from './keys.ts'
@@ -30,6 +33,10 @@ export interface OutgoingMail {
   citations: Citation[]
   language: string
   createdAt: number
+  attachments: AttachmentRef[]
+  automatic: OutgoingEmail['automatic']
+  /** The mail it answers, quoted below where the inbox does so. */
+  original: Original | null
 }
 
 export interface OutboxTools {
@@ -37,28 +44,15 @@ export interface OutboxTools {
   config: MailboxConfig
   records: Records
   storage: DurableObjectStorage
-  account(): Promise<SmtpAccount>
+  /** Null: mail leaves through the deployment's `send_email` binding. */
+  account(): Promise<SmtpAccount | null>
 }
 
 /** Makes the mail and owes it. Safe to repeat: the second time the bytes are the same and the row is there. */
 export async function queueMail(mail: OutgoingMail, tools: OutboxTools): Promise<void> {
   if (tools.records.outboxRow(mail.id)) return
   const { config, records, env } = tools
-  const bodies = answerBodies(mail.text, mail.citations, mail.language)
-  const composed = await compose({
-    messageId: mail.rfcId,
-    date: mail.createdAt,
-    from: { name: config.name, address: mail.from },
-    to: [mail.to],
-    cc: [],
-    replyTo: null,
-    subject: mail.subject,
-    inReplyTo: mail.inReplyTo,
-    references: mail.references,
-    ...bodies,
-    automatic: 'auto-replied',
-    attachments: [],
-  })
+  const composed = await compose(await emailOf(mail, tools))
   const rawKey = outKey(config.siteId, config.inboxId, mail.id)
   const owed = { attempts: 0, queuedAt: Date.now(), told: null, id: mail.id, mail, rawKey }
   if (composed.kind === 'refused') {
@@ -68,6 +62,45 @@ export async function queueMail(mail: OutgoingMail, tools: OutboxTools): Promise
   }
   await env.MAIL.put(rawKey, composed.raw)
   records.addToOutbox({ ...owed, phase: 'queued', dueAt: owed.queuedAt, problem: null })
+}
+
+async function emailOf(mail: OutgoingMail, { config, env }: OutboxTools): Promise<OutgoingEmail> {
+  const { aiLine, signature, quoteOriginal } = config.settings
+  return {
+    messageId: mail.rfcId,
+    date: mail.createdAt,
+    from: { name: config.name, address: mail.from },
+    to: [mail.to],
+    cc: [],
+    replyTo: null,
+    subject: mail.subject,
+    inReplyTo: mail.inReplyTo,
+    references: mail.references,
+    ...answerBodies({
+      text: mail.text,
+      citations: mail.citations,
+      language: mail.language,
+      aiLine:
+        mail.automatic === 'auto-replied' && aiLine.on
+          ? (aiLine.text ?? textsIn(mail.language).aiLine)
+          : null,
+      signature,
+      original: quoteOriginal ? mail.original : null,
+    }),
+    automatic: mail.automatic,
+    attachments: await Promise.all(mail.attachments.map(attachment => bytesOf(attachment, env))),
+  }
+}
+
+async function bytesOf(attachment: AttachmentRef, env: Env): Promise<OutgoingAttachment> {
+  const object = attachment.key ? await env.MAIL.get(attachment.key) : null
+  if (!object) throw new Error('an attachment is not where it was put')
+  return {
+    filename: attachment.filename,
+    contentType: attachment.contentType,
+    content: new Uint8Array(await object.arrayBuffer()),
+    ...(attachment.contentId ? { contentId: attachment.contentId } : {}),
+  }
 }
 
 /** One attempt at one mail. Never throws for what a server does. */
@@ -90,13 +123,16 @@ async function attemptOf(row: OutboxRow, tools: OutboxTools): Promise<Attempt> {
   if (!object)
     return { kind: 'failed', problem: problem('internal', 'The mail that was made is not there any more.') }
   const raw = new Uint8Array(await object.arrayBuffer())
-  let account: SmtpAccount
+  let account: SmtpAccount | null
   try {
     account = await tools.account()
-  } catch {
+  } catch (error) {
     return {
       kind: 'retry',
-      problem: problem('credentials', 'The password of this inbox cannot be opened. Enter it again.'),
+      problem:
+        error instanceof ImapFailure
+          ? error.problem
+          : problem('credentials', 'The password of this inbox cannot be opened. Enter it again.'),
     }
   }
   let said: Attempt | null = null
@@ -106,9 +142,12 @@ async function attemptOf(row: OutboxRow, tools: OutboxTools): Promise<Attempt> {
     return said === null
   }
   const envelope = { from: row.mail.from, to: [row.mail.to.address] }
-  const submission: Submission = await submit(account, envelope, raw, gate)
+  const submission: Submission = account
+    ? await submit(account, envelope, raw, gate)
+    : await submitByBinding(tools.env.EMAIL, await emailOf(row.mail, tools), gate)
   over = true
   if (submission.kind === 'withdrawn') return said ?? { kind: 'withdrawn', problem: problem('superseded') }
+  if (submission.kind === 'sent' && submission.messageId) tools.records.renamed(row.id, submission.messageId)
   if (submission.kind === 'sent') return { kind: 'sent' }
   return submission
 }
@@ -128,7 +167,7 @@ async function leave(row: OutboxRow, tools: OutboxTools, tooLate: () => boolean)
     row.id,
   )
   const cap = capReached(left, Date.now(), config.settings.caps)
-  if (cap) return { kind: 'held', problem: problem('cap_reached') }
+  if (cap && row.mail.automatic === 'auto-replied') return { kind: 'held', problem: problem('cap_reached') }
   records.depart(row.id, recipient, row.mail.conversationId, Date.now())
   const stub = env.CONVERSATION.getByName(`${config.siteId}/${row.mail.conversationId}`)
   const answer = await stub.mayLeave(row.id)

@@ -12,18 +12,20 @@ import type { Arrival } from '../conversation/conversation.ts'
 import { answerAddress, normaliseAddress } from '../domain/address.ts'
 import type { AttachmentRef, Details } from '../domain/conversation.ts'
 import type { Email } from '../domain/email.ts'
+import { mayAnswerAt } from '../domain/hours.ts'
+import { mayBeAnswered } from '../domain/permission.ts'
 import { type Problem, problem } from '../domain/problem.ts'
 import { newText } from '../domain/quote.ts'
+import { isReset } from '../domain/reset.ts'
 import { bareSubject, chooseConversation, citedIds, idKey } from '../domain/thread.ts'
 import { type Verdict, verdict } from '../domain/verdict.ts'
 import { log } from '../log.ts'
-import { answerBodies } from '../mail/answer.ts'
 import { readEmail, safeName } from '../mail/email.ts'
-import { type Candidate, type Claim, type Claimed, claimMails, mailsNamed } from '../store/emails.ts'
+import { type Candidate, type Claim, type Claimed, claimMails, cutsIn, mailsNamed } from '../store/emails.ts'
 import { derivedId } from '../store/ids.ts'
 import type { MailboxConfig } from '../store/inboxes.ts'
-import { attachmentKey, bodyKey, contentKey, rawKey, reducedKey } from './keys.ts'
-import type { MailRow, Remote } from './records.ts'
+import { attachmentKey, bodyKey, contentKey, outKey, rawKey, reducedKey } from './keys.ts'
+import { type MailRow, type Remote, ROUTED } from './records.ts'
 
 export interface ReceiveTools {
   env: Env
@@ -50,7 +52,14 @@ interface Reading {
   verdict: Verdict
   contentKey: string
   /** Conversation and message this mail has if nobody claimed it before; the same at every retry. */
-  proposal: { messageId: string; conversationId: string; linkedTo: string | null; contactId: string }
+  proposal: {
+    messageId: string
+    conversationId: string
+    linkedTo: string | null
+    contactId: string
+    /** The conversation that this mail, a reset command, cuts its writer off from. */
+    cuts: string | null
+  }
 }
 
 export async function receiveMails(rows: readonly MailRow[], tools: ReceiveTools): Promise<Received[]> {
@@ -77,7 +86,13 @@ export async function receiveMails(rows: readonly MailRow[], tools: ReceiveTools
     [...new Set(readings.flatMap(idsToLookUp))],
     [...new Set(readings.map(reading => writer(reading.email).address))],
   )
-  findThreads(readings, named)
+  const cuts = await cutsIn(
+    DB,
+    siteId,
+    [...new Set([...named.values()].flat().map(one => one.conversationId))],
+    [...new Set(readings.map(reading => writer(reading.email).address))],
+  )
+  findThreads(readings, named, cuts, tools.config)
   const claimed = await claimMails(
     DB,
     siteId,
@@ -95,7 +110,9 @@ async function read(row: MailRow, tools: ReceiveTools): Promise<Reading> {
   const remote = row.remote === null ? null : (JSON.parse(row.remote) as Remote)
   if (remote?.textCut) email.flags.push('text_cut')
   if (remote?.notFetched) email.flags.push('not_fetched', 'unreadable')
-  else if (row.extent === 'reduced') email.flags.push('too_large')
+  else if (row.extent === 'reduced' || isCutRouted(row)) email.flags.push('too_large')
+  // What was read of it ends somewhere inside an attachment: they are all in the original.
+  if (isCutRouted(row)) email.attachments = email.attachments.map(one => ({ ...one, content: null }))
   for (const part of remote?.parts ?? [])
     email.attachments.push({
       filename: safeName(part.filename ?? '', part.contentType),
@@ -118,9 +135,15 @@ async function read(row: MailRow, tools: ReceiveTools): Promise<Reading> {
       messageId: await derivedId(row.internalDate, 'message', config.siteId, key),
       conversationId: await derivedId(row.internalDate, 'conversation', config.siteId, key),
       linkedTo: null,
+      cuts: null,
       contactId: await derivedId(row.internalDate, 'contact', config.siteId, writer(email).address),
     },
   }
+}
+
+/** A routed mail of which only the beginning is read. */
+function isCutRouted(row: MailRow): boolean {
+  return row.folderId === ROUTED && row.extent === 'large'
 }
 
 async function rawOf(row: MailRow, { env, config, justStored }: ReceiveTools): Promise<Uint8Array | null> {
@@ -142,8 +165,16 @@ function writer(email: Email): { name: string; address: string } {
   return { name: from.name, address: normaliseAddress(from.address) }
 }
 
-/** Chooses a conversation for each mail, the earlier ones of the same chunk known to the later. */
-function findThreads(readings: Reading[], named: Awaited<ReturnType<typeof mailsNamed>>): void {
+/**
+ * Chooses a conversation for each mail, the earlier ones of the same chunk known to the later. A reset command opens a new conversation
+ * and cuts its writer off from the one it would have joined.
+ */
+function findThreads(
+  readings: Reading[],
+  named: Awaited<ReturnType<typeof mailsNamed>>,
+  cuts: Map<string, string>,
+  config: MailboxConfig,
+): void {
   const here = new Map<string, { conversationId: string; participants: Set<string> }[]>()
   for (const reading of readings) {
     const { email, proposal } = reading
@@ -162,7 +193,18 @@ function findThreads(readings: Reading[], named: Awaited<ReturnType<typeof mails
       })),
     ])
     const choice = chooseConversation(cited, candidates)
-    if (choice.kind === 'join') proposal.conversationId = choice.conversationId
+    if (choice.kind === 'join') {
+      const { conversationId } = choice
+      const now = cuts.get(`${conversationId} ${from}`) ?? conversationId
+      const anew =
+        reading.verdict.class === 'person' &&
+        isReset(newText(email.text).content, config.settings.resetCommand)
+      if (anew) {
+        proposal.cuts = now
+        // Mails of the same chunk that come after the reset go where it leads.
+        for (const start of [now, conversationId]) cuts.set(`${start} ${from}`, proposal.conversationId)
+      } else proposal.conversationId = now
+    }
     if (choice.kind === 'linked') proposal.linkedTo = choice.to
     if (!email.messageId) continue
     const self = { conversationId: proposal.conversationId, participants: new Set(everyone(email)) }
@@ -182,6 +224,7 @@ function claimOf({ row, email, contentKey, proposal }: Reading, config: MailboxC
     contentKey,
     messageId: proposal.messageId,
     conversationId: proposal.conversationId,
+    cuts: proposal.cuts,
     contact: { id: proposal.contactId, address, name: name || address || 'Unknown sender' },
     rfcId: email.messageId && idKey(email.messageId),
     participants: everyone(email).filter(one => !ours.has(one)),
@@ -248,14 +291,18 @@ async function deliver(
   }
 }
 
-/** An id can be forged or used again, so it is ours only where the text is too; otherwise it is a new mail. */
+/** An id can be forged or used again, so it is ours only where the text is that of the mail we made; otherwise it is a new mail. */
 async function saysTheSame(email: Email, ours: Candidate, tools: ReceiveTools): Promise<boolean> {
-  const stub = tools.env.CONVERSATION.getByName(`${tools.config.siteId}/${ours.conversationId}`)
-  const message = await stub.message(ours.ours!)
-  if (!message) return false
-  const { citations, language } = message.details
+  const { siteId } = tools.config
+  const message = await tools.env.CONVERSATION.getByName(`${siteId}/${ours.conversationId}`).message(
+    ours.ours!,
+  )
+  const inboxId = message?.details.mail?.inboxId
+  const made = inboxId ? await tools.env.MAIL.get(outKey(siteId, inboxId, ours.ours!)) : null
+  if (!made) return false
+  const sent = await readEmail(new Uint8Array(await made.arrayBuffer()))
   const bare = (text: string) => text.replace(/\s+/g, '')
-  return bare(email.text) === bare(answerBodies(message.content, citations ?? [], language ?? 'und').text)
+  return bare(email.text) === bare(sent.text)
 }
 
 async function arrivalOf(reading: Reading, claim: Claimed, tools: ReceiveTools): Promise<Arrival> {
@@ -310,13 +357,18 @@ async function arrivalOf(reading: Reading, claim: Claimed, tools: ReceiveTools):
       facts: {
         verdict: weighed,
         old,
-        waitedMs: row.fetchedAt - row.internalDate,
+        waitedMs: Date.now() - row.internalDate,
         nothingSaid: view.onlyQuote || view.content.trim() === '',
+        permitted: mayBeAnswered(from.address, config.settings),
+        open: mayAnswerAt(config.settings.hours, config.settings.timeZone, Date.now()),
+        reset: isReset(view.content, config.settings.resetCommand),
       },
       rules: {
         mode: config.settings.mode,
         hasAssistant: config.assistantId !== null,
         draftAfterMs: config.settings.draftAfterMs,
+        delayMs: config.settings.delayMs,
+        closedText: config.settings.hours?.text ?? null,
       },
     },
   }

@@ -56,6 +56,9 @@ export interface Remote {
   notFetched?: true
 }
 
+/** The folder of mail that was handed to us and stands in none. */
+export const ROUTED = 0
+
 export interface MailRow {
   id: string
   folderId: number
@@ -188,26 +191,21 @@ export class Records {
 
   /** Mails and the cursor behind them, in one synchronous turn. A mail fetched again overwrites nothing that was made of it. */
   storeMails(folder: Folder, rows: readonly MailRow[], nextUid: number): void {
-    for (const row of rows)
-      this.#sql.exec(
-        `INSERT INTO mails (id, folder_id, uid_validity, uid, size, internal_date, fetched_at, sha, header_key, extent, remote,
-           old_before, status, attempts, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'stored', 0, ?)
-         ON CONFLICT (id) DO NOTHING`,
-        row.id,
-        row.folderId,
-        row.uidValidity,
-        row.uid,
-        row.size,
-        row.internalDate,
-        row.fetchedAt,
-        row.sha,
-        row.headerKey,
-        row.extent,
-        row.remote,
-        row.oldBefore,
-        row.fetchedAt,
-      )
+    for (const row of rows) this.#insertMail(row)
     this.#sql.exec('UPDATE folders SET next_uid = max(next_uid, ?) WHERE id = ?', nextUid, folder.id)
+  }
+
+  /** A mail that was handed to us, at no position of any folder. */
+  storeRouted(row: MailRow): void {
+    this.#insertMail(row)
+  }
+
+  /** Another account: its folders begin anew. The old ones keep their ids, which are in the ids of their mails. */
+  retireFolders(): void {
+    this.#sql.exec(
+      `UPDATE folders SET path = char(0) || id || char(0) || path WHERE path NOT LIKE char(0) || '%'`,
+    )
+    this.#sql.exec(`DELETE FROM meta WHERE key = 'sync'`)
   }
 
   folderSynced(folder: Folder, at: number): void {
@@ -342,6 +340,11 @@ export class Records {
     )
   }
 
+  /** The platform that sent it gave the mail another Message-ID. */
+  renamed(id: string, rfcId: string): void {
+    this.#sql.exec(`UPDATE outbox SET mail = json_set(mail, '$.rfcId', ?) WHERE id = ?`, rfcId, id)
+  }
+
   /** Outcomes the conversation has not been told. */
   outboxUntold(): OutboxRow[] {
     return this.#sql
@@ -397,6 +400,27 @@ export class Records {
     return this.#sql
       .exec<{ mails: number; owed: number }>('SELECT count(*) AS mails, count(due_at) AS owed FROM mails')
       .one()
+  }
+
+  #insertMail(row: MailRow): void {
+    this.#sql.exec(
+      `INSERT INTO mails (id, folder_id, uid_validity, uid, size, internal_date, fetched_at, sha, header_key, extent, remote,
+         old_before, status, attempts, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'stored', 0, ?)
+       ON CONFLICT (id) DO NOTHING`,
+      row.id,
+      row.folderId,
+      row.uidValidity,
+      row.uid,
+      row.size,
+      row.internalDate,
+      row.fetchedAt,
+      row.sha,
+      row.headerKey,
+      row.extent,
+      row.remote,
+      row.oldBefore,
+      row.fetchedAt,
+    )
   }
 
   #meta<T>(key: string): T | null {

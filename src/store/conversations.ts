@@ -2,7 +2,8 @@
  * Conversations and messages as D1 lists them: copies, written by their objects, guarded by `seq` so that an older copy never
  * overwrites a newer one.
  */
-import { and, desc, eq, gt, inArray, lte, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, lte, type SQL, sql } from 'drizzle-orm'
+import { normaliseAddress } from '../domain/address.ts'
 import type { ConversationState, Details, Message } from '../domain/conversation.ts'
 import { idKey } from '../domain/thread.ts'
 import { type Db, steady } from './db.ts'
@@ -75,11 +76,16 @@ export async function project(
   ]
   // The customer's reply may come before anything else does: our Message-ID and its reader are known first.
   for (const message of changed) {
-    const rfcId =
-      message.direction === 'outgoing' && message.sender.kind === 'assistant'
-        ? message.details.mail?.rfcId
-        : null
+    const rfcId = message.direction === 'outgoing' ? message.details.mail?.rfcId : null
     if (!rfcId) continue
+    if (message.details.by)
+      statements.push(
+        d1
+          .prepare(
+            `INSERT INTO participants (site_id, conversation_id, address) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING`,
+          )
+          .bind(state.siteId, state.id, normaliseAddress(message.details.to ?? '')),
+      )
     statements.push(
       d1
         .prepare(
@@ -99,6 +105,55 @@ function copyOf(message: Message): CopiedDetails {
   const { rest, ...details } = message.details
   const cut = details.cut || message.content.length > COPY_CHARS
   return { ...details, ...(cut ? { cut } : {}), ...(message.delivery ? { delivery: message.delivery } : {}) }
+}
+
+/** A message of the object as its row in D1 would be. */
+export function copiedRow(
+  siteId: string,
+  conversationId: string,
+  message: Message,
+): typeof messages.$inferSelect {
+  return {
+    siteId,
+    conversationId,
+    position: message.position,
+    id: message.id,
+    seq: message.seq,
+    direction: message.direction,
+    senderKind: message.sender.kind,
+    senderId: message.sender.id,
+    senderName: message.sender.name,
+    content: message.content.slice(0, COPY_CHARS),
+    details: JSON.stringify(copyOf(message)),
+    createdAt: message.createdAt,
+  }
+}
+
+/** Drafts that wait for a person, the newest first; `inboxes` null is all of them. */
+export async function draftsWaiting(
+  db: Db,
+  siteId: string,
+  inboxes: readonly string[] | null,
+  before: { at: number; id: string } | null,
+  limit: number,
+) {
+  // As the partial index of migration 0011 has it, so that only drafts are read.
+  const isDraft = sql`json_extract(${messages.details}, '$.delivery.status') = 'draft'`
+  const position = before
+    ? sql`(${messages.createdAt}, ${messages.id}) < (${before.at}, ${before.id})`
+    : undefined
+  const visible =
+    inboxes === null
+      ? undefined
+      : sql`json_extract(${messages.details}, '$.mail.inboxId') IN (SELECT value FROM json_each(${JSON.stringify(inboxes)}))`
+  return steady(() =>
+    db
+      .select()
+      .from(messages)
+      .where(and(eq(messages.siteId, siteId), isDraft, visible, position))
+      .orderBy(desc(messages.createdAt), desc(messages.id))
+      .limit(limit),
+  )
 }
 
 /** The newest activity first, keyset on (last message, id). A changed row may come again; an unchanged one comes once. */
@@ -130,6 +185,57 @@ export async function conversationsByActivity(
       .orderBy(desc(conversations.lastMessageAt), desc(conversations.id))
       .limit(limit),
   )
+}
+
+/**
+ * The same list of several inboxes at once. The recursion is a merge: its queue holds the next conversation of each inbox, the latest is
+ * taken, and the one behind it in the same inbox takes its place. So a page reads its own rows and one for each inbox, whatever lies in
+ * them; `inbox_id IN (…)` would read and sort them all.
+ */
+export async function conversationsAmong(
+  db: Db,
+  siteId: string,
+  inboxIds: readonly string[],
+  before: { at: number; id: string } | null,
+  limit: number,
+) {
+  if (inboxIds.length === 0) return []
+  const next = (inbox: SQL, at: SQL, id: SQL) => sql`(
+    SELECT n.id FROM conversations n
+    WHERE n.site_id = ${siteId} AND n.inbox_id = ${inbox} AND (n.last_message_at, n.id) < (${at}, ${id})
+    ORDER BY n.last_message_at DESC, n.id DESC LIMIT 1)`
+  const start = before ?? { at: Number.MAX_SAFE_INTEGER, id: '~' }
+  const found = await steady(() =>
+    db.all<{ id: string }>(sql`
+      WITH RECURSIVE merged (at, id, inbox) AS (
+        SELECT c.last_message_at, c.id, c.inbox_id FROM json_each(${JSON.stringify(inboxIds)}) asked
+        CROSS JOIN conversations c
+          ON c.site_id = ${siteId} AND c.id = ${next(sql`asked.value`, sql`${start.at}`, sql`${start.id}`)}
+        UNION ALL
+        SELECT c.last_message_at, c.id, c.inbox_id FROM merged m
+        CROSS JOIN conversations c
+          ON c.site_id = ${siteId} AND c.id = ${next(sql`m.inbox`, sql`m.at`, sql`m.id`)}
+        ORDER BY 1 DESC, 2 DESC LIMIT ${limit}
+      ) SELECT id FROM merged`),
+  )
+  const ids = found.map(one => one.id)
+  // Asked for in no order, so that each is found by its key; sorted by the database, all of the site would be read.
+  const rows = await steady(() =>
+    db
+      .select({ conversation: conversations, contact: contacts })
+      .from(conversations)
+      .innerJoin(
+        contacts,
+        and(eq(contacts.siteId, conversations.siteId), eq(contacts.id, conversations.contactId)),
+      )
+      .where(
+        and(
+          eq(conversations.siteId, siteId),
+          inArray(conversations.id, sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`),
+        ),
+      ),
+  )
+  return rows.toSorted((a, b) => ids.indexOf(a.conversation.id) - ids.indexOf(b.conversation.id))
 }
 
 export async function conversationById(db: Db, siteId: string, id: string) {
@@ -194,6 +300,26 @@ export async function messagesById(db: Db, siteId: string, ids: readonly string[
       )),
     )
   return rows
+}
+
+/** The conversation of this inbox in which this contact was active last. */
+export async function latestConversationWith(db: Db, siteId: string, inboxId: string, contactId: string) {
+  const row = await steady(() =>
+    db
+      .select({ id: conversations.id })
+      .from(conversations)
+      .where(
+        and(
+          eq(conversations.siteId, siteId),
+          eq(conversations.contactId, contactId),
+          eq(conversations.inboxId, inboxId),
+        ),
+      )
+      .orderBy(desc(conversations.lastMessageAt), desc(conversations.id))
+      .limit(1)
+      .get(),
+  )
+  return row?.id ?? null
 }
 
 /** Conversations that should have woken by themselves and did not: for the watchdog, of all sites. */

@@ -51,10 +51,39 @@ export async function mailsNamed(
   return found
 }
 
+/** Where the writers' resets lead: `conversation address` → the conversation that mail of theirs goes to instead. */
+export async function cutsIn(
+  d1: D1Database,
+  siteId: string,
+  conversationIds: readonly string[],
+  addresses: readonly string[],
+): Promise<Map<string, string>> {
+  if (conversationIds.length === 0) return new Map()
+  // A conversation that was begun by a reset may be cut again, so the chain is followed to its end.
+  const { results } = await steady(() =>
+    d1
+      .prepare(
+        `WITH RECURSIVE chain (start, address, at, depth) AS (
+           SELECT asked.value, who.value, asked.value, 0 FROM json_each(?2) asked CROSS JOIN json_each(?3) who
+           UNION ALL
+           SELECT chain.start, chain.address, cuts.to_conversation_id, depth + 1
+           FROM chain CROSS JOIN cuts ON cuts.site_id = ?1 AND cuts.conversation_id = chain.at AND cuts.address = chain.address
+           WHERE depth < 100
+         )
+         SELECT start, address, at, max(depth) AS depth FROM chain WHERE depth > 0 GROUP BY start, address`,
+      )
+      .bind(siteId, JSON.stringify(conversationIds), JSON.stringify(addresses))
+      .all<{ start: string; address: string; at: string }>(),
+  )
+  return new Map(results.map(row => [`${row.start} ${row.address}`, row.at]))
+}
+
 export interface Claim {
   contentKey: string
   messageId: string
   conversationId: string
+  /** The conversation that this mail, a reset command, cuts its writer off from. */
+  cuts: string | null
   contact: { id: string; address: string; name: string }
   rfcId: string | null
   participants: string[]
@@ -111,6 +140,14 @@ export async function claimMails(d1: D1Database, siteId: string, claims: readonl
         .bind(siteId, json),
       d1
         .prepare(
+          `INSERT INTO cuts (site_id, conversation_id, address, to_conversation_id, at)
+           SELECT ?1, value ->> '$.cuts', value ->> '$.contact.address', e.conversation_id, value ->> '$.at'
+           FROM json_each(?2) CROSS JOIN emails e ON e.site_id = ?1 AND e.content_key = value ->> '$.contentKey'
+           WHERE value ->> '$.cuts' IS NOT NULL AND value ->> '$.cuts' <> e.conversation_id ON CONFLICT DO NOTHING`,
+        )
+        .bind(siteId, json),
+      d1
+        .prepare(
           `SELECT e.content_key AS contentKey, e.message_id AS messageId, e.conversation_id AS conversationId,
                   e.contact_id AS contactId, c.name AS contactName
            FROM json_each(?2) CROSS JOIN emails e ON e.site_id = ?1 AND e.content_key = value ->> '$.contentKey'
@@ -119,5 +156,5 @@ export async function claimMails(d1: D1Database, siteId: string, claims: readonl
         .bind(siteId, json),
     ]),
   )
-  return new Map<string, Claimed>(results[4]!.results.map(row => [row.contentKey, row]))
+  return new Map<string, Claimed>(results[5]!.results.map(row => [row.contentKey, row]))
 }

@@ -31,6 +31,8 @@ export const assistants = sqliteTable(
     name: text().notNull(),
     kind: text().notNull(),
     settings: text().notNull(),
+    /** The key to its model, sealed. */
+    apiKey: text('api_key'),
     createdAt: integer('created_at').notNull(),
   },
   t => [index('assistants_by_site').on(t.siteId)],
@@ -45,6 +47,7 @@ export const inboxes = sqliteTable(
     name: text().notNull(),
     channelType: text('channel_type').notNull(),
     address: text().notNull(),
+    provider: text().notNull().default('custom'),
     settings: text().notNull(),
     imapPassword: text('imap_password'),
     smtpPassword: text('smtp_password'),
@@ -52,9 +55,66 @@ export const inboxes = sqliteTable(
     state: text().notNull(),
     stateReason: text('state_reason'),
     stateAt: integer('state_at'),
+    verifiedAt: integer('verified_at'),
+    paused: integer({ mode: 'boolean' }).notNull().default(false),
     createdAt: integer('created_at').notNull(),
   },
   t => [index('inboxes_by_site').on(t.siteId), index('inboxes_by_channel').on(t.channelType, t.state)],
+)
+
+/** Every address of ours, aliases too: one inbox each within a site. */
+export const inboxAddresses = sqliteTable(
+  'inbox_addresses',
+  {
+    siteId: text('site_id').notNull(),
+    address: text().notNull(),
+    inboxId: text('inbox_id').notNull(),
+  },
+  t => [
+    primaryKey({ columns: [t.siteId, t.address] }),
+    index('inbox_addresses_by_address').on(t.address),
+    index('inbox_addresses_by_inbox').on(t.siteId, t.inboxId),
+  ],
+)
+
+export const connectionTests = sqliteTable(
+  'connection_tests',
+  {
+    id: text().primaryKey(),
+    siteId: text('site_id').notNull(),
+    fingerprint: text().notNull(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  t => [index('connection_tests_by_expiry').on(t.expiresAt)],
+)
+
+export const secureTokens = sqliteTable(
+  'secure_tokens',
+  {
+    siteId: text('site_id').notNull(),
+    tokenType: text('token_type').notNull(),
+    identifier: text().notNull(),
+    sealed: text().notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.tokenType, t.identifier] })],
+)
+
+export const members = sqliteTable(
+  'members',
+  {
+    id: text().primaryKey(),
+    siteId: text('site_id').notNull(),
+    name: text().notNull(),
+    email: text().notNull(),
+    role: text({ enum: ['owner', 'admin', 'agent'] }).notNull(),
+    /** JSON list of inbox ids an agent may see; null is all. */
+    inboxes: text(),
+    tokenHash: text('token_hash'),
+    tokenUsedAt: integer('token_used_at'),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [uniqueIndex('members_by_email').on(t.siteId, t.email)],
 )
 
 export const articles = sqliteTable(
@@ -67,6 +127,8 @@ export const articles = sqliteTable(
     body: text().notNull(),
     url: text(),
     language: text().notNull(),
+    /** JSON list; empty is for everyone. */
+    labels: text().notNull().default('[]'),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
   },
@@ -81,6 +143,7 @@ export const contacts = sqliteTable(
     address: text(),
     name: text().notNull(),
     avatar: text(),
+    labels: text().notNull().default('[]'),
     createdAt: integer('created_at').notNull(),
   },
   t => [
@@ -113,6 +176,7 @@ export const conversations = sqliteTable(
     primaryKey({ columns: [t.siteId, t.id] }),
     index('conversations_by_activity').on(t.siteId, t.lastMessageAt, t.id),
     index('conversations_by_inbox').on(t.siteId, t.inboxId, t.lastMessageAt, t.id),
+    index('conversations_by_contact').on(t.siteId, t.contactId, t.lastMessageAt, t.id),
   ],
 )
 
@@ -169,6 +233,19 @@ export const participants = sqliteTable(
     siteId: text('site_id').notNull(),
     conversationId: text('conversation_id').notNull(),
     address: text().notNull(),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.conversationId, t.address] })],
+)
+
+/** A reset is a cut: what this writer sends into this conversation after it goes to the new one. */
+export const cuts = sqliteTable(
+  'cuts',
+  {
+    siteId: text('site_id').notNull(),
+    conversationId: text('conversation_id').notNull(),
+    address: text().notNull(),
+    toConversationId: text('to_conversation_id').notNull(),
+    at: integer().notNull(),
   },
   t => [primaryKey({ columns: [t.siteId, t.conversationId, t.address] })],
 )

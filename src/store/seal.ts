@@ -3,9 +3,16 @@
  * (KEK). What is sealed is bound (AAD) to its site, table, column and row, so a value copied into another row does not open.
  * A secret is opened only where it is used, never returned and never logged.
  *
- * Format: `v1.<key>.<iv>.<ciphertext and tag>`, the last two base64url. `<key>` names the key, so that a rotation can tell
- * what is still under the old one. IVs are random 96 bits (NIST SP 800-38D §8.2.2: fine below 2^32 values per key).
+ * Format: `v1.<key>.<iv>.<ciphertext and tag>`, the last two base64url. `<key>` is `site` for what a data key sealed, and for a data key
+ * `kek-` and the fingerprint of the KEK that wrapped it, so that a rotation can tell what is still under the old one and nothing is
+ * opened by trying (`kek` alone, as the first release wrote it, is). IVs are random 96 bits (NIST SP 800-38D §8.2.2: fine below 2^32
+ * values per key).
+ *
+ * Where a function takes a `kek`, that is one key in base64, or two with a blank between them while the second is rotated out: only the
+ * first wraps, either unwraps.
  */
+import { sha256Hex } from './ids.ts'
+
 export interface Place {
   site: string
   table: string
@@ -19,8 +26,47 @@ export class SealError extends Error {
 
 /** A new data key for a site, wrapped. */
 export async function newDataKey(kek: string, siteId: string): Promise<string> {
-  const raw = crypto.getRandomValues(new Uint8Array(32))
-  return encrypt(await importKek(kek), 'kek', raw, dataKeyPlace(siteId))
+  return wrap(currentOf(kek), siteId, crypto.getRandomValues(new Uint8Array(32)))
+}
+
+/**
+ * The same data key under the current KEK; null where it is already.
+ *
+ * @throws SealError where neither KEK opens it.
+ */
+export async function rewrapDataKey(kek: string, siteId: string, dataKey: string): Promise<string | null> {
+  if (dataKey.split('.')[1] === (await nameOf(currentOf(kek)))) return null
+  return wrap(currentOf(kek), siteId, await rawDataKey(kek, siteId, dataKey))
+}
+
+async function wrap(kek: string, siteId: string, raw: Uint8Array): Promise<string> {
+  return encrypt(await importKek(kek), await nameOf(kek), raw, dataKeyPlace(siteId))
+}
+
+async function rawDataKey(kek: string, siteId: string, dataKey: string) {
+  const name = dataKey.split('.')[1] ?? ''
+  for (const one of keysOf(kek)) {
+    if (name === (await nameOf(one)))
+      return decrypt(await importKek(one), name, dataKey, dataKeyPlace(siteId))
+    if (name !== 'kek') continue
+    try {
+      return await decrypt(await importKek(one), name, dataKey, dataKeyPlace(siteId))
+    } catch {} // perhaps under the one before
+  }
+  throw new SealError('this data key is under a KEK that is not here')
+}
+
+function keysOf(kek: string): string[] {
+  return kek.split(' ')
+}
+
+export function currentOf(kek: string): string {
+  return keysOf(kek)[0]!
+}
+
+/** What a data key under this KEK names in its second part. Of 32 random bytes a digest gives nothing away. */
+export async function nameOf(kek: string): Promise<string> {
+  return `kek-${(await sha256Hex(`edgedesk kek ${kek}`)).slice(0, 16)}`
 }
 
 /** @param dataKey the wrapped key of the site, from `sites.data_key` */
@@ -39,17 +85,19 @@ export async function open(kek: string, dataKey: string, place: Place, sealed: s
  * site, type and identifier, good for nothing else.
  */
 export async function handOut(kek: string, site: string, type: string, identifier: string): Promise<string> {
-  const key = await tokenKey(kek)
+  const key = await tokenKey(currentOf(kek))
   const mac = await crypto.subtle.sign('HMAC', key, bytesOf(JSON.stringify([site, type, identifier])))
   return base64url(new Uint8Array(mac))
 }
 
-/** Checks a token of `handOut` in constant time. */
+/** Checks a token of `handOut` in constant time; one that was handed out under the KEK before is good while that is here. */
 export async function comesBack(kek: string, site: string, type: string, identifier: string, token: string) {
   const mac = fromBase64url(token)
   if (!mac) return false
-  const key = await tokenKey(kek)
-  return crypto.subtle.verify('HMAC', key, mac, bytesOf(JSON.stringify([site, type, identifier])))
+  const said = bytesOf(JSON.stringify([site, type, identifier]))
+  for (const one of keysOf(kek))
+    if (await crypto.subtle.verify('HMAC', await tokenKey(one), mac, said)) return true
+  return false
 }
 
 /** The lib types `encode` wider than it is; WebCrypto wants a plain ArrayBuffer behind its bytes. */
@@ -72,7 +120,7 @@ async function unwrap(kek: string, dataKey: string, siteId: string): Promise<Cry
   const name = `${kek} ${siteId} ${dataKey}`
   const known = unwrapped.get(name)
   if (known) return known
-  const raw = await decrypt(await importKek(kek), 'kek', dataKey, dataKeyPlace(siteId))
+  const raw = await rawDataKey(kek, siteId, dataKey)
   const key = await crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt'])
   if (unwrapped.size > 1000) unwrapped.clear()
   unwrapped.set(name, key)

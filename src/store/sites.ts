@@ -1,9 +1,10 @@
 /** Sites and their API keys. */
-import { eq } from 'drizzle-orm'
+import { and, eq, gt, sql } from 'drizzle-orm'
+import { isBearer, newBearer, readBearer } from './bearer.ts'
 import { type Db, steady } from './db.ts'
-import { newId, sha256Hex } from './ids.ts'
+import { newId } from './ids.ts'
 import { apiKeys, sites } from './schema.ts'
-import { newDataKey } from './seal.ts'
+import { currentOf, nameOf, newDataKey, rewrapDataKey, SealError } from './seal.ts'
 
 /** A new site's row, its data key wrapped. */
 export async function newSite(kek: string, name: string, at: number): Promise<typeof sites.$inferInsert> {
@@ -11,24 +12,12 @@ export async function newSite(kek: string, name: string, at: number): Promise<ty
   return { id, name, dataKey: await newDataKey(kek, id), createdAt: at }
 }
 
-/**
- * A new key and its row; the key cannot be shown again. Form: `ed_<id of the row, 32 hex>_<43 base64url>`; the row is found by the
- * id, and the secret compared by digest.
- */
+/** A new key and its row; the key cannot be shown again. */
 export async function newApiKey(siteId: string, name: string, at: number) {
   const id = newId(at)
-  const secret = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')
-  const row = {
-    id,
-    siteId,
-    name,
-    secretHash: await sha256Hex(secret),
-    createdAt: at,
-  } satisfies typeof apiKeys.$inferInsert
-  return { key: `ed_${id.replaceAll('-', '')}_${secret}`, row }
+  const { text, hash } = await newBearer('ed', id)
+  const row = { id, siteId, name, secretHash: hash, createdAt: at } satisfies typeof apiKeys.$inferInsert
+  return { key: text, row }
 }
 
 export async function createSite(db: Db, kek: string, name: string, at: number): Promise<string> {
@@ -43,15 +32,52 @@ export async function createApiKey(db: Db, siteId: string, name: string, at: num
   return key
 }
 
-const KEY = /^ed_([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/
+/** The API key that this is, or null. */
+export async function apiKeyOf(db: Db, text: string) {
+  const given = readBearer('ed', text)
+  if (!given) return null
+  const row = await steady(() => db.select().from(apiKeys).where(eq(apiKeys.id, given.id)).get())
+  return (await isBearer(given.secret, row?.secretHash)) ? row! : null
+}
 
-/** The site a key opens, or null. The digests are compared in constant time. */
-export async function siteOfApiKey(db: Db, key: string): Promise<string | null> {
-  const match = KEY.exec(key)
-  if (!match) return null
-  const id = match.slice(1, 6).join('-')
-  const row = await steady(() => db.select().from(apiKeys).where(eq(apiKeys.id, id)).get())
-  const expected = new TextEncoder().encode(row?.secretHash ?? '0'.repeat(64))
-  const given = new TextEncoder().encode(await sha256Hex(match[6]!))
-  return crypto.subtle.timingSafeEqual(expected, given) && row ? row.siteId : null
+/**
+ * Puts data keys that are under another KEK under the current one, from just after a site and `limit` of them. Each is written only where
+ * it still is what was read, so it may be done again and by many at once. `next` is null where none is left behind.
+ *
+ * @returns ids of sites whose key neither KEK opens: they stay as they are
+ */
+export async function rewrapDataKeys(
+  db: Db,
+  kek: string,
+  after: string,
+  limit: number,
+): Promise<{ rewrapped: number; unopened: string[]; next: string | null }> {
+  const current = `v1.${await nameOf(currentOf(kek))}.`
+  const rows = await steady(() =>
+    db
+      .select({ id: sites.id, dataKey: sites.dataKey })
+      .from(sites)
+      .where(and(gt(sites.id, after), sql`substr(${sites.dataKey}, 1, ${current.length}) <> ${current}`))
+      .orderBy(sites.id)
+      .limit(limit),
+  )
+  let rewrapped = 0
+  const unopened: string[] = []
+  for (const { id, dataKey } of rows) {
+    try {
+      const fresh = await rewrapDataKey(kek, id, dataKey)
+      if (fresh === null) continue
+      await steady(() =>
+        db
+          .update(sites)
+          .set({ dataKey: fresh })
+          .where(and(eq(sites.id, id), eq(sites.dataKey, dataKey))),
+      )
+      rewrapped++
+    } catch (error) {
+      if (!(error instanceof SealError)) throw error
+      unopened.push(id)
+    }
+  }
+  return { rewrapped, unopened, next: rows.length === limit ? rows.at(-1)!.id : null }
 }

@@ -52,8 +52,12 @@ describe('what a server says, in our words', () => {
     expect(await check(good)).toBe('ok')
     expect(await check({ ...good, port: servers.imap.port, security: 'starttls' })).toBe('ok')
     expect(await check({ ...good, password: 'wrong' })).toBe('credentials')
-    expect(await check({ ...good, port: 1 })).toBe('unreachable')
-    expect(await check({ ...good, port: servers.imap.port })).toBe('tls')
+    expect(await check({ ...good, port: 1 })).toBe('refused')
+    expect(await check({ ...good, port: servers.imap.port })).toBe('tls_mismatch')
+    expect(await check({ ...good, security: 'starttls' })).toBe('tls_mismatch')
+    expect(await check({ ...good, port: servers.smtp.submissionPort, security: 'starttls' })).toBe(
+      'not_mail_server',
+    )
     expect(await check({ ...good, host: '127.0.0.2' })).not.toBe('ok')
     const { capabilities } = await bridge.ask<{ capabilities: string[] }>('/check', { account: good })
     expect(capabilities).toContain('IDLE')
@@ -63,23 +67,23 @@ describe('what a server says, in our words', () => {
     const stranger = await startBridgeProcess()
     const account = accountOf(servers, 'a29@demo.test')
     const work = stranger.ask('/check', { account })
-    expect(await codeOf(work)).toBe('tls')
+    expect(await codeOf(work)).toBe('certificate')
     const starttls = stranger.ask('/check', {
       account: { ...account, port: servers.imap.port, security: 'starttls' },
     })
-    expect(await codeOf(starttls)).toBe('tls')
+    expect(await codeOf(starttls)).toBe('certificate')
     await stranger.stop()
   })
 
   it('STARTTLS that is not offered, or not kept, ends the attempt before the password', async () => {
     const account = await playing({})
-    expect(await check({ ...account, security: 'starttls' })).toBe('tls')
+    expect(await check({ ...account, security: 'starttls' })).toBe('tls_mismatch')
     expect(scripted[0]!.commands.some(command => /LOGIN|AUTHENTICATE/.test(command))).toBe(false)
     const refusing = await playing({
       capabilities: 'IMAP4rev1 STARTTLS',
       on: [[/^STARTTLS/, ['$ NO not now']]],
     })
-    expect(await check({ ...refusing, security: 'starttls' })).toBe('tls')
+    expect(await check({ ...refusing, security: 'starttls' })).toBe('tls_mismatch')
     expect(scripted[1]!.commands.some(command => /LOGIN|AUTHENTICATE/.test(command))).toBe(false)
   })
 
@@ -136,12 +140,19 @@ describe('what a server says, in our words', () => {
     ],
     [
       'A18 app password',
-      'credentials',
+      'app_password_required',
       { on: [[/^LOGIN/, ['$ NO [ALERT] Application-specific password required']]] },
     ],
     ['A18 in prose', 'credentials', { on: [[/^LOGIN/, ['$ NO LOGIN failed.']]] }],
     ['folder', 'folder_missing', { on: [[/^EXAMINE/, ["$ NO Mailbox doesn't exist"]]] }],
-    ['garbage at the door', 'timeout', { greeting: ['220 mail.customer.test ESMTP'] }],
+    ['an SMTP server at the door', 'not_mail_server', { greeting: ['220 mail.customer.test ESMTP'] }],
+    ['garbage at the door', 'not_mail_server', { greeting: ['SSH-2.0-OpenSSH_9.2'] }],
+    [
+      'IMAP switched off',
+      'imap_disabled',
+      { on: [[/^LOGIN/, ['$ NO [ALERT] Your account is not enabled for IMAP use.']]] },
+    ],
+    ['no login without TLS', 'tls_mismatch', { capabilities: 'IMAP4rev1 STARTTLS LOGINDISABLED' }],
     ['garbage', 'protocol', { on: [[/^UID SEARCH/, ['$ WHAT is this']]] }],
     ['no UIDVALIDITY', 'protocol', { on: [[/^EXAMINE/, ['* 0 EXISTS', '$ OK done']]] }],
     ['hangs up at LOGIN', 'unreachable', { on: [[/^LOGIN/, [null]]] }],
@@ -154,6 +165,35 @@ describe('what a server says, in our words', () => {
       expect(await codeOf(bridge.fetch({ account }))).toBe(code)
     })
   }
+
+  it('A29 H11 a check ends at its limit, whatever the server does, and leaves no connection', async () => {
+    const scripts: Script[] = [
+      { greeting: 'silence' },
+      { on: [[/^LOGIN/, 'silence']] },
+      { on: [[/^EXAMINE/, 'silence']] },
+      { on: [[/^STATUS/, 'silence']] },
+    ]
+    for (const script of scripts) {
+      const account = await playing(script)
+      const began = performance.now()
+      expect(await codeOf(bridge.ask('/check', { account, limitMs: 600 }))).toBe('timeout')
+      expect(performance.now() - began).toBeLessThan(1_500)
+    }
+    for (const server of scripted) await expect.poll(() => server.connections(), { timeout: 5_000 }).toBe(0)
+  })
+
+  it('A29 a check opens INBOX, and counts it where the server does', async () => {
+    const account = await playing({
+      on: [[/^STATUS/, ['* STATUS INBOX (MESSAGES 5 RECENT 1 UNSEEN 2)', '$ OK done']]],
+    })
+    expect(await bridge.ask('/check', { account })).toMatchObject({
+      messages: { total: 5, recent: 1, unseen: 2 },
+    })
+    const counting = await playing({ on: [[/^STATUS/, ['$ NO not here']]] })
+    expect(await bridge.ask('/check', { account: counting })).toMatchObject({ ok: true, messages: null })
+    const unsafe = await playing({ on: [[/^EXAMINE/, ['$ NO [UNAVAILABLE] later']]] })
+    expect(await check(unsafe)).toBe('busy')
+  })
 
   it('A16 A18 refused connections are not left open', async () => {
     const account = await playing({

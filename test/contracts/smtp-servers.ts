@@ -101,6 +101,7 @@ export interface GoodServer extends AsyncDisposable {
 export async function goodServer(
   security: 'plain' | 'starttls' | 'tls',
   pair: { key: string; cert: string },
+  at: { host: string; port: number } = { host: '127.0.0.1', port: 0 },
 ): Promise<GoodServer> {
   const mails: Delivered[] = []
   const server = new SMTPServer({
@@ -135,7 +136,7 @@ export async function goodServer(
     },
   })
   server.on('error', () => {})
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', () => resolve()))
+  await new Promise<void>(resolve => server.listen(at.port, at.host, () => resolve()))
   const { port } = server.server.address() as net.AddressInfo
   return {
     port,

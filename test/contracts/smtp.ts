@@ -99,7 +99,7 @@ class Isolate {
       await keep({
         certificates: this.#certificates,
         send: order => this.#ask<Report>('/submit', order),
-        check: account => this.#ask('/check', { account, limits: SHORT }),
+        check: account => this.#ask('/check', { account, limits: CHECK }),
         alive: () => this.#alive(),
       })
       await this.#alive()
@@ -168,6 +168,8 @@ async function inTime<T>(answer: Promise<T>, ms: number, late: () => T | Promise
 const MAIL = { from: 'support@shop.example', to: ['alice@example.org'] }
 const LIMITS = { connectMs: 6_000, sessionMs: 8_000 }
 const SHORT = { connectMs: 1_000, sessionMs: 2_000 }
+/** Long enough to find out why. */
+const CHECK = { connectMs: 3_000, sessionMs: 5_000 }
 
 function account(port: number, security: Order['account']['security'] = 'plain', password = 'password') {
   return { host: 'localhost', port, security, user: 'user', password }
@@ -213,7 +215,7 @@ function distrusts(security: 'starttls' | 'tls', whose: 'stranger' | 'otherName'
       await using server = await goodServer(security, bench.certificates[whose])
       const report = await bench.send({ account: account(server.port, security), mail: MAIL, limits: LIMITS })
       must(server.mails.length === 0, 'delivered all the same')
-      mustBe(report, 'retry tls')
+      mustBe(report, 'retry certificate')
     },
   ]
 }
@@ -271,7 +273,7 @@ const RULES: Rule[] = [
   distrusts('tls', 'stranger'),
   distrusts('tls', 'otherName'),
   [
-    'H10 STARTTLS wanted and not offered: retry tls, and the server sees neither login nor mail',
+    'H10 STARTTLS wanted and not offered: retry tls_mismatch, and the server sees neither login nor mail',
     async bench => {
       await using server = await scriptedServer({})
       const report = await bench.send({
@@ -284,7 +286,7 @@ const RULES: Rule[] = [
         'went on in the clear',
         server.lines,
       )
-      mustBe(report, 'retry tls')
+      mustBe(report, 'retry tls_mismatch')
     },
   ],
   hangsUp('before the greeting', { greeting: 'hang up' }, 'retry unreachable'),
@@ -324,14 +326,11 @@ const RULES: Rule[] = [
     },
   ],
   [
-    'H11 nobody listens: retry unreachable',
+    'H11 nobody listens: retry refused',
     async bench => {
       const gone = await scriptedServer({})
       await gone[Symbol.asyncDispose]()
-      mustBe(
-        await bench.send({ account: account(gone.port), mail: MAIL, limits: LIMITS }),
-        'retry unreachable',
-      )
+      mustBe(await bench.send({ account: account(gone.port), mail: MAIL, limits: LIMITS }), 'retry refused')
     },
   ],
   answers('H2 4xx to MAIL', { MAIL: BUSY }, 'retry busy'),
@@ -352,7 +351,16 @@ const RULES: Rule[] = [
   ),
   answers('H3 5xx to the dot', { dot: '554 5.6.0 Looks like spam' }, 'failed message_refused'),
   answers('H12 535', { AUTH: '535 5.7.8 Username and Password not accepted' }, 'retry credentials'),
-  answers('H12 534', { AUTH: '534 5.7.9 Application-specific password required' }, 'retry credentials'),
+  answers(
+    'H12 534',
+    { AUTH: '534 5.7.9 Application-specific password required' },
+    'retry app_password_required',
+  ),
+  answers(
+    'H12 535 5.7.139',
+    { AUTH: '535 5.7.139 Authentication unsuccessful, basic authentication is disabled.' },
+    'retry basic_auth_retired',
+  ),
   answers('H12 454 at the login', { AUTH: '454 4.7.0 Temporary authentication failure' }, 'retry busy'),
   answers('H12 530 to MAIL', { MAIL: '530 5.7.0 Authentication required' }, 'retry credentials'),
   answers('H12 421 for a greeting', { greeting: '421 4.7.0 Too many connections' }, 'retry busy'),
@@ -582,6 +590,8 @@ const RULES: Rule[] = [
     async bench => {
       await using tlsServer = await goodServer('tls', bench.certificates.trusted)
       await using startServer = await goodServer('starttls', bench.certificates.trusted)
+      await using stranger = await goodServer('tls', bench.certificates.stranger)
+      await using otherName = await goodServer('starttls', bench.certificates.otherName)
       const gone = await scriptedServer({})
       await gone[Symbol.asyncDispose]()
       await using appPassword = await scriptedServer({
@@ -598,18 +608,22 @@ const RULES: Rule[] = [
         wrongPortWithTls: await named(account(gone.port, 'tls')),
         tlsToStarttls: await named(account(startServer.port, 'tls')),
         starttlsToTls: await named(account(tlsServer.port, 'starttls')),
+        strangersCertificate: await named(account(stranger.port, 'tls')),
+        certificateOfAnother: await named(account(otherName.port, 'starttls')),
         unknownHost: await named({ ...account(25), host: 'mail.nowhere.invalid' }),
         appPassword: await named(account(appPassword.port)),
         noLogin: await named(account(noLogin.port)),
       }
       const wanted = {
         wrongPassword: /^credentials: /,
-        wrongPort: /^unreachable: /,
-        wrongPortWithTls: /^unreachable: /,
-        tlsToStarttls: /^tls: /,
-        starttlsToTls: /^timeout: .*TLS/,
-        unknownHost: /^unreachable: /,
-        appPassword: /^credentials: .*app password/,
+        wrongPort: /^refused: /,
+        wrongPortWithTls: /^refused: /,
+        tlsToStarttls: /^tls_mismatch: /,
+        starttlsToTls: /^tls_mismatch: /,
+        strangersCertificate: /^certificate: .*authority/,
+        certificateOfAnother: /^certificate: .*another name/,
+        unknownHost: /^unknown_host: /,
+        appPassword: /^app_password_required: .*app password/,
         noLogin: /^protocol: .*no login/,
       }
       for (const [name, pattern] of Object.entries(wanted)) {

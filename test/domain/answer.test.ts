@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { answerBodies } from '../../src/mail/answer.ts'
+import type { Citation } from '../../src/domain/conversation.ts'
+import { answerBodies as bodiesOf } from '../../src/mail/answer.ts'
+
+const answerBodies = (text: string, citations: Citation[], language: string) =>
+  bodiesOf({ text, citations, language, aiLine: null, signature: '', original: null })
 
 const refunds = { id: '1', title: 'Refunds and returns', url: 'https://shop.example/refunds?a=1&b=2' }
 const note = { id: '2', title: 'An <internal> note', url: null }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  type Author,
   askedAbout,
   type ConversationEvent,
   type ConversationState,
@@ -59,7 +60,11 @@ interface MailAbout {
   mayDraft?: boolean
   maySend?: boolean
   old?: boolean
-  mode?: 'auto' | 'draft' | 'off'
+  mode?: 'auto' | 'draft' | 'hybrid' | 'off'
+  open?: boolean
+  reset?: boolean
+  delayMs?: number
+  closedText?: string | null
   known?: Message | null
   createdAt?: number
   /** Where this copy of the mail lies. */
@@ -99,8 +104,17 @@ function mail(id: string, about: MailAbout = {}): MailArrived {
       old: about.old ?? false,
       waitedMs: 0,
       nothingSaid: false,
+      permitted: true,
+      open: about.open ?? true,
+      reset: about.reset ?? false,
     },
-    rules: { mode: about.mode ?? 'auto', hasAssistant: true, draftAfterMs: 86_400_000 },
+    rules: {
+      mode: about.mode ?? 'auto',
+      hasAssistant: true,
+      draftAfterMs: 86_400_000,
+      delayMs: about.delayMs ?? 0,
+      closedText: about.closedText ?? null,
+    },
   }
 }
 
@@ -332,7 +346,7 @@ describe('the assistant has nothing to say', () => {
     const play = new Play()
     play.tell(mail('m1'))
     const { epoch } = play.state
-    const turn = play.tell({ type: 'answer_missing', epoch, message: play.message('m1') })
+    const turn = play.tell({ type: 'answer_missing', epoch, message: play.message('m1'), problem: null })
     expect(turn.effects).toEqual([])
     expect(turn.messages).toMatchObject([
       { id: 'm1', position: 0, seq: 2, details: { reply: { do: 'silent', why: 'assistant_silent' } } },
@@ -346,7 +360,7 @@ describe('the assistant has nothing to say', () => {
     const { epoch } = play.state
     play.tell(mail('m2'))
     const { state } = play
-    expect(play.tell({ type: 'answer_missing', epoch, message: play.message('m1') })).toEqual({
+    expect(play.tell({ type: 'answer_missing', epoch, message: play.message('m1'), problem: null })).toEqual({
       state,
       messages: [],
       effects: [],
@@ -572,7 +586,10 @@ describe(`any order of events, SEED=${SEED}`, () => {
             const about = anyOf([...play.messages.values()].filter(one => one.direction === 'incoming'))
             if (about && random(6) === 0) {
               story.push(`nothing to say in epoch ${request.epoch}`)
-              turn = play.tell({ type: 'answer_missing', epoch: request.epoch, message: about }, AT + move)
+              turn = play.tell(
+                { type: 'answer_missing', epoch: request.epoch, message: about, problem: null },
+                AT + move,
+              )
               break
             }
             story.push(`an answer for epoch ${request.epoch}`)
@@ -775,5 +792,151 @@ describe('the contact asks for a person', () => {
     play.tell(mail('m2'))
     play.learnsFate('a1', 'withdrawn')
     expect(play.state.owner).toBe('assistant')
+  })
+})
+
+describe('what people and programs do', () => {
+  const pat = { kind: 'person', id: 'pat', name: 'Pat' } as const
+  const shop = { kind: 'program', id: 'shop', name: 'shop' } as const
+  const written = (id: string, by: Author = pat, known: Message | null = null): ConversationEvent => ({
+    type: 'message_written',
+    by,
+    known,
+    message: {
+      id,
+      sender: { kind: 'person', id: 'pat', name: 'Pat' },
+      content: 'Hello',
+      details: {},
+      createdAt: AT,
+    },
+  })
+  const drafted = () => {
+    const play = new Play()
+    play.tell(mail('m1', { mode: 'draft' }))
+    play.tell(answer('d1', play.state.epoch, true))
+    return play
+  }
+  const approved = (play: Play, reread = false) =>
+    play.tell({
+      type: 'draft_approved',
+      draft: play.message('d1'),
+      by: pat,
+      reread,
+      newest: play.message('m1'),
+    })
+
+  it('CO23 a person’s mail leaves whoever owns the conversation and whatever the contact writes meanwhile', () => {
+    const play = answered()
+    expect(kinds(play.tell(written('p1')).effects)).toEqual(['withdraw', 'send'])
+    play.tell(mail('m2'))
+    play.tell({ type: 'person_took_over' })
+    expect(play.asksToLeave('p1').leave).toEqual({ yes: true })
+    expect(play.asksToLeave('a1').leave).toMatchObject({ yes: false })
+  })
+
+  it('CO23 a program’s mail leaves the assistant’s answer as it is, and both leave', () => {
+    const play = answered()
+    expect(kinds(play.tell(written('p1', shop)).effects)).toEqual(['send'])
+    expect(play.asksToLeave('p1').leave).toEqual({ yes: true })
+    expect(play.state.pending?.messageId).toBe('a1')
+    expect(play.asksToLeave('a1').leave).toEqual({ yes: true })
+  })
+
+  it('CO24 written twice under one id, it is one', () => {
+    const play = new Play()
+    play.tell(written('p1'))
+    expect(play.tell(written('p1', pat, play.message('p1')))).toMatchObject({ messages: [], effects: [] })
+  })
+
+  it('H6 a draft is approved once, and nothing is done to it after that', () => {
+    const play = drafted()
+    expect(kinds(approved(play).effects)).toEqual(['send'])
+    expect(approved(play).refused).toMatchObject({ code: 'draft_answered' })
+    for (const event of [
+      { type: 'draft_edited', draft: play.message('d1'), content: 'x', attachments: [] },
+      { type: 'draft_discarded', draft: play.message('d1'), by: pat },
+    ] satisfies ConversationEvent[])
+      expect(play.tell(event)).toMatchObject({
+        refused: { code: 'draft_answered' },
+        messages: [],
+        effects: [],
+      })
+  })
+
+  it('I3 what the contact has overtaken is stale until it was read again', () => {
+    const play = drafted()
+    play.tell(mail('m2', { mode: 'draft' }))
+    const event = {
+      type: 'draft_approved',
+      draft: play.message('d1'),
+      by: pat,
+      newest: play.message('m2'),
+    } as const
+    expect(play.tell({ ...event, reread: false })).toMatchObject({
+      refused: { code: 'draft_stale' },
+      effects: [],
+    })
+    expect(kinds(play.tell({ ...event, reread: true }).effects)).toEqual(['send'])
+  })
+
+  it('H6 an approved draft is the answer: the one in the making is not sent beside it, and it answers what was asked', () => {
+    const play = answered()
+    play.tell(answer('d1', play.state.epoch, true))
+    expect(kinds(approved(play).effects)).toEqual(['withdraw', 'send'])
+    play.learnsFate('a1', 'withdrawn')
+    play.tell(mail('m2'))
+    expect(askedAbout([...play.messages.values()], play.state.epoch, false).asked.map(one => one.id)).toEqual(
+      ['m2'],
+    )
+    expect(play.asksToLeave('d1').leave).toEqual({ yes: true })
+  })
+
+  it('DL1 an answer is asked for after its delay, a draft at once', () => {
+    const due = (about: MailAbout) => {
+      const [effect] = new Play().tell(mail('m1', { delayMs: 60_000, ...about })).effects
+      return effect && 'dueAt' in effect ? effect.dueAt : undefined
+    }
+    expect(due({})).toBe(AT + 60_000)
+    expect(due({ mode: 'draft' })).toBeUndefined()
+  })
+
+  it('RH1 the text for the closed hours is said once a night', () => {
+    const play = new Play()
+    const closed = { open: false, closedText: 'At nine.' }
+    expect(kinds(play.tell(mail('m1', closed)).effects)).toEqual(['say'])
+    expect(kinds(play.tell(mail('m2', closed), AT + 3_600_000).effects)).toEqual([])
+    expect(kinds(play.tell(mail('m3', closed), AT + 13 * 3_600_000).effects)).toEqual(['say'])
+  })
+
+  it('I7 why an assistant cannot answer stands on the mail, for a person to see', () => {
+    const play = new Play()
+    play.tell(mail('m1'))
+    const refused = problem('credentials', 'The model refused the key.')
+    play.tell({
+      type: 'answer_missing',
+      epoch: play.state.epoch,
+      message: play.message('m1'),
+      problem: refused,
+    })
+    expect(play.message('m1').details).toMatchObject({
+      reply: { why: 'assistant_silent' },
+      unanswered: refused,
+    })
+  })
+
+  it('B8 the Message-ID that the platform gave takes the place of ours', () => {
+    const play = new Play()
+    play.tell({
+      ...written('p1'),
+      message: { ...(written('p1') as { message: object }).message, details: mail('x').message.details },
+    } as ConversationEvent)
+    play.tell({
+      type: 'fate_told',
+      message: play.message('p1'),
+      status: 'sent',
+      problem: null,
+      rfcId: '<cf@x>',
+    })
+    expect(play.message('p1').details.mail?.rfcId).toBe('<cf@x>')
   })
 })

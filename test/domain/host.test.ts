@@ -1,15 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
   canonicalHost,
   checkHost,
+  checkUrl,
   isInsideAddress,
   isLoopbackAddress,
   MAIL_PORTS,
   securityOf,
 } from '../../src/domain/host.ts'
+import { addressRows, hasCorpus, hostOf, isHarmless, urlRows } from '../support/ssrf.ts'
 
-const CORPUS = `${process.env.CORPORA ?? '../shared/corpora'}/ssrf`
 const refused = (host: string, port = 993, dev = false) => checkHost(host, port, MAIL_PORTS.imap, dev)
 
 describe('addresses', () => {
@@ -227,50 +227,145 @@ it('TLS is implicit on 465 and 993, STARTTLS is required elsewhere, and off is o
   expect(securityOf(993, false)).toBe('plain')
 })
 
-if (!existsSync(CORPUS)) console.warn('ssrf corpus: not run: no corpus')
+describe('web addresses of webhooks and models', () => {
+  it.each([
+    'https://hooks.example.com',
+    'https://hooks.example.com/mail?key=1#x',
+    'https://HOOKS.example.com:443/',
+    'https://hooks.example.com:8443/a',
+    'https://münchen.example/',
+    ' https://hooks.example.com/ ',
+    'https://hooks.example.com/to?url=http://169.254.169.254/',
+  ])('WU1 %s may be called', url => expect(checkUrl(url, false)).toBeNull())
+
+  it.each([
+    ['http://hooks.example.com/', /begin with https/],
+    ['ftp://hooks.example.com/', /begin with https/],
+    ['file:///etc/passwd', /begin with https/],
+    ['javascript:alert(1)', /begin with https/],
+    ['https://user@hooks.example.com/', /user name/],
+    ['https://user:pw@hooks.example.com/', /user name/],
+    ['https://@hooks.example.com/', /user name/],
+    ['https://hooks.example.com:444/', /Port 444/],
+    ['https://hooks.example.com:22/', /Port 22/],
+    ['https://127.0.0.1/', /is an address/],
+    ['https://8.8.8.8/', /is an address/],
+    ['https://0x7f.1/', /is an address/],
+    ['https://[::1]/', /is an address/],
+    ['https://[::ffff:169.254.169.254]/', /is an address/],
+    ['https://localhost/', /this machine/],
+    ['https://metadata.google.internal/', /\.internal/],
+    ['https://10.0.0.1.nip.io/', /stands for an address/],
+    ['https://hooks/', /not a full name/],
+    ['https://evil.example\\@hooks.example.com/', /not a web address/],
+    ['https://hooks.exa\tmple.com/', /not a web address/],
+    ['https://hooks.example.com/\r\nX: y', /not a web address/],
+    ['//hooks.example.com/', /not a web address/],
+    ['hooks.example.com', /not a web address/],
+    ['', /not a web address/],
+  ] as [string, RegExp][])('WU1 %j is refused, and the sentence says why', (url, why) =>
+    expect(checkUrl(url, false)).toMatchObject({
+      code: 'host_refused',
+      message: expect.stringMatching(why),
+      field: 'url',
+    }),
+  )
+
+  it('WU2 with the development flag loopback is allowed by http and on any port, and nothing else is', () => {
+    for (const url of [
+      'http://localhost:8787/hook',
+      'http://127.0.0.1/',
+      'https://[::1]:9999/',
+      'https://localhost/',
+    ])
+      expect([url, checkUrl(url, true)]).toEqual([url, null])
+    for (const url of [
+      'http://hooks.example.com/',
+      'http://10.0.0.1/',
+      'http://169.254.169.254/',
+      'http://0.0.0.0/',
+      'http://[::ffff:127.0.0.1]/',
+      'http://user@localhost/',
+      'ftp://localhost/',
+    ])
+      expect([url, checkUrl(url, true)?.code]).toEqual([url, 'host_refused'])
+  })
+})
+
+if (!hasCorpus) console.warn('ssrf corpus: not run: no corpus')
 else
   describe('ssrf corpus', () => {
-    const rows: { ip: string; verdict: string }[] = JSON.parse(
-      readFileSync(`${CORPUS}/addresses.json`, 'utf8'),
-    )
-    const verdicts = new Map<string, Set<string>>()
-    for (const { ip, verdict } of rows) verdicts.set(ip, (verdicts.get(ip) ?? new Set()).add(verdict))
-
-    it('every address denied for what it is counts as inside, every near miss as outside', () => {
-      let denied = 0
-      let allowed = 0
-      for (const [ip, said] of verdicts) {
-        // UserConfigured rows depend on that product's own lists, and allow what would else be denied.
-        if (
-          [...said].some(
-            v => v.startsWith('ipDeny') && v !== 'ipDenyUserConfigured' && v !== 'ipDenySelfConnection',
-          )
-        ) {
-          expect([ip, isInsideAddress(ip)]).toEqual([ip, true])
-          denied += 1
-        } else if (said.has('ipAllowDefault') && !said.has('ipAllowUserConfigured')) {
-          expect([ip, isInsideAddress(ip)]).toEqual([ip, false])
-          allowed += 1
-        }
-      }
-      expect(denied).toBeGreaterThan(20)
-      expect(allowed).toBeGreaterThan(4)
+    it('BR12 every address row: inside or outside as what it is', () => {
+      const rows = addressRows()
+      for (const { ip, inside } of rows) expect([ip, isInsideAddress(ip)]).toEqual([ip, inside])
+      expect(rows.filter(row => row.inside).length).toBeGreaterThan(45)
+      expect(rows.filter(row => !row.inside).length).toBeGreaterThan(8)
     })
 
-    it('no URL gets a host through that is, or spells, an inside address', () => {
-      const through = new Set<string>()
-      for (const line of readFileSync(`${CORPUS}/urls.txt`, 'utf8').split('\n')) {
-        const authority = line.replace(/^[a-z]+:\/\//i, '').split('/')[0]!
-        const candidates = new Set([line, authority, authority.replace(/:\d*$/, '')])
-        if (URL.canParse(line)) candidates.add(new URL(line).hostname)
-        for (const host of candidates) {
-          const port = 993
-          if (checkHost(host, port, MAIL_PORTS.imap, false) === null) through.add(host)
+    it('BR12 no address row is a host, by whatever notation', () => {
+      for (const { ip } of addressRows())
+        for (const typed of [ip, `[${ip}]`, ` ${ip} `, `${ip}.`])
+          expect([typed, checkHost(typed, 993, MAIL_PORTS.imap, false)?.code]).toEqual([
+            typed,
+            'host_refused',
+          ])
+    })
+
+    it('WU1 no address row is the host of a web address', () => {
+      for (const { ip } of addressRows()) {
+        const host = ip.includes(':') ? `[${ip}]` : ip
+        for (const url of [
+          `https://${host}/`,
+          `http://${host}/`,
+          `https://${host}:8443/x`,
+          `https://x@${host}/`,
+        ])
+          expect([url, checkUrl(url, false)?.code]).toEqual([url, 'host_refused'])
+      }
+    })
+
+    it('WU2 with the development flag only the loopback rows are let through', () => {
+      for (const { ip } of addressRows()) {
+        const host = ip.includes(':') ? `[${ip}]` : ip
+        const allowed = checkUrl(`http://${host}/`, true) === null
+        expect([ip, allowed]).toEqual([ip, isLoopbackAddress(ip)])
+        expect([ip, checkHost(ip, 993, MAIL_PORTS.imap, true) === null]).toEqual([ip, isLoopbackAddress(ip)])
+      }
+    })
+
+    it('WU1 every URL row as a web address: allowed only where it is plain https to an ordinary public name', () => {
+      let allowed = 0
+      for (const row of urlRows()) {
+        const harmless = isHarmless(row, /^https:/)
+        expect([row, checkUrl(row, false) === null]).toEqual([row, harmless])
+        const asHttps = row.replace(/^[a-z]+:/i, 'https:')
+        expect([asHttps, checkUrl(asHttps, false) === null]).toEqual([
+          asHttps,
+          isHarmless(asHttps, /^https:/),
+        ])
+        if (harmless) allowed += 1
+      }
+      expect(allowed).toBe(90)
+    })
+
+    it('BR12 every URL row in a host field, whole, its authority and its host: allowed only as an ordinary public name', () => {
+      let allowed = 0
+      for (const row of urlRows()) {
+        for (const typed of [row, row.replace(/^[a-z]+:\/\//i, '').split('/')[0]!, hostOf(row)]) {
+          if (typed === null) continue
+          const let_ = checkHost(typed, 993, MAIL_PORTS.imap, false) === null
+          const harmless = isHarmless(`https://${typed}`, /^https:/) && !/[/?#]/.test(typed)
+          expect([row, typed, let_]).toEqual([row, typed, harmless])
+          if (let_) allowed += 1
         }
       }
-      for (const host of through) {
-        expect(canonicalHost(host)).toMatch(/^[a-z0-9.-]+\.[a-z][a-z0-9-]*$/)
-        expect(host).not.toMatch(/localhost$|internal$|169\.254|127\.0/)
+      expect(allowed).toBeGreaterThan(150)
+    })
+
+    it('WU2 with the development flag a URL row passes only on loopback itself', () => {
+      for (const row of urlRows()) {
+        if (checkUrl(row, true) !== null || checkUrl(row, false) === null) continue
+        expect(hostOf(row)).toMatch(/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/)
       }
     })
   })

@@ -87,6 +87,10 @@ describe('the house', () => {
       'nodemailer/lib/smtp-connection': ['src/mail/smtp.ts'],
       'nodemailer/lib/mail-composer': ['src/mail/compose.ts'],
       imapflow: ['bridge/mailbox.ts'],
+      ai: ['src/assistants/thinking.ts'],
+      '@ai-sdk/openai-compatible': ['src/assistants/openai-compatible.ts'],
+      'workers-ai-provider': ['src/assistants/workers-ai.ts'],
+      'csv-parse/browser/esm/sync': ['src/api/csv.ts'],
     }
     for (const [library, expected] of Object.entries(homes))
       expect([...new Set(imports.filter(one => one.to === library).map(one => one.from))], library).toEqual(
@@ -110,6 +114,10 @@ describe('the house', () => {
         'drizzle-orm',
         '@hono/zod-openapi',
         'esbuild',
+        'ai',
+        '@ai-sdk/openai-compatible',
+        'workers-ai-provider',
+        'csv-parse',
       ],
     ])
       outside.delete(known)

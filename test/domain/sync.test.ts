@@ -82,6 +82,23 @@ describe('a mailbox that fails', () => {
     expect(waits('credentials', 4)).toEqual([300, 600, 900, 900])
   })
 
+  it.each(['app_password_required', 'basic_auth_retired', 'imap_disabled'] as const)(
+    'A18 SY2 %s is the owner’s turn like a refused password, and no more often tried',
+    code => {
+      const after = afterFailedSync(afterGoodSync(AT, rules), problem(code), AT + MINUTE, rules)
+      expect(after).toMatchObject({ state: 'auth_required', problem: { code } })
+      expect(waits(code, 4)).toEqual([300, 600, 900, 900])
+    },
+  )
+
+  it.each(['unknown_host', 'refused', 'tls_mismatch', 'certificate', 'not_mail_server'] as const)(
+    'SY2 %s may pass by itself, and is tried again',
+    code => {
+      const after = afterFailedSync(afterGoodSync(AT, rules), problem(code), AT + MINUTE, rules)
+      expect(after).toMatchObject({ state: 'retrying', dueAt: AT + MINUTE + 30_000 })
+    },
+  )
+
   it('A18 an interval of two seconds does not hammer an account with a wrong password', () => {
     expect(waits('credentials', 3, { pollMs: 2000, longestMs: 15 * MINUTE })).toEqual([300, 600, 900])
   })

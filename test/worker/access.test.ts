@@ -13,14 +13,33 @@ import { mail } from './mail.ts'
 const get = (path: string, headers: Record<string, string> = {}) =>
   exports.default.fetch(`http://edgedesk.test${path}`, { headers })
 
-const GUARDED = [
-  '/api/v1/conversations/',
-  '/api/v1/messages/',
-  '/api/v1/inboxes/x',
-  '/api/v1/conversations/x',
-  '/api/v1/messages/x',
-  '/api/v1/messages/x/original',
-  '/api/v1/messages/x/attachments/0',
+const GUARDED: [string, string][] = [
+  ...[
+    'conversations/',
+    'conversations/x',
+    'messages/',
+    'messages/x',
+    'messages/x/original',
+    'messages/x/attachments/0',
+    'drafts/',
+    'inboxes',
+    'inboxes/x',
+    'members/',
+    'assistants/',
+    'articles/',
+    'contacts/',
+  ].map((path): [string, string] => ['GET', `/api/v1/${path}`]),
+  ['POST', '/api/v1/inboxes'],
+  ['PATCH', '/api/v1/inboxes/x'],
+  ['DELETE', '/api/v1/inboxes/x'],
+  ['POST', '/api/v1/inboxes/x/check'],
+  ['POST', '/api/v1/inboxes/test-connection'],
+  // Seed 001's, which answer in their own shape.
+  ['POST', '/api/secure-tokens/encrypt'],
+  ['GET', '/api/sites/x/settings'],
+  ['PATCH', '/api/sites/x/settings'],
+  ['POST', '/api/agents/email/check'],
+  ['POST', '/api/agents/tools/sendEmail'],
 ]
 
 describe('who is asking', () => {
@@ -38,10 +57,16 @@ describe('who is asking', () => {
     expect((await get('/api/v1/conversations/', headers(apiKey))).status).toBe(200)
   })
 
-  it.each(GUARDED)('AC2 %s without a key is 401', async path => {
-    const answer = await get(path)
-    expect(answer.status).toBe(401)
-    expect(await answer.json()).toMatchObject({ error: { code: 'unauthorized' } })
+  it.each(GUARDED)('AC2 %s %s without a key is 401, whatever it brings', async (method, path) => {
+    for (const body of method === 'GET' ? [undefined] : ['{}', '{', '{"site_id":1,"name":1}']) {
+      const answer = await exports.default.fetch(`http://edgedesk.test${path}`, {
+        method,
+        headers: { 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body }),
+      })
+      expect(answer.status).toBe(401)
+      expect(await answer.json()).toMatchObject({ error: { code: expect.stringMatching(/^unauthorized$/i) } })
+    }
   })
 
   it('AC2 a key that is wrong in any way is 401, as is the right key in the wrong place', async () => {

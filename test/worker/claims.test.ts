@@ -29,6 +29,7 @@ const claim = (n: number): Claim => ({
   contentKey: `key ${n}`,
   messageId: newId(),
   conversationId: newId(),
+  cuts: null,
   contact: { id: newId(), address: `c${n}@customer.test`, name: 'C' },
   rfcId: `m${n}@customer.test`,
   participants: [`c${n}@customer.test`, 'friend@customer.test'],

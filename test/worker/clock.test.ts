@@ -65,7 +65,7 @@ describe('a tick', () => {
       await inbox((await site()).siteId),
       await inbox((await site()).siteId),
     ]
-    await db(env.DB).update(inboxes).set({ state: 'paused' }).where(eq(inboxes.id, configs[2]!.inboxId))
+    await db(env.DB).update(inboxes).set({ paused: true }).where(eq(inboxes.id, configs[2]!.inboxId))
     await tick()
     const [one, two, paused] = configs.map(config =>
       env.MAILBOX.getByName(`${config.siteId}/${config.inboxId}`),

@@ -8,6 +8,8 @@ declare namespace Cloudflare {
     DEV: string
     /** JSON of TestMail in test/worker/mail.ts, or null where the run has no mail servers. */
     TEST_MAIL: string
+    /** Where test/servers/openai-server.ts is. */
+    TEST_MODEL: string
     TEST_DB_MIGRATIONS: import('cloudflare:test').D1Migration[]
     TEST_SEARCH_MIGRATIONS: import('cloudflare:test').D1Migration[]
   }

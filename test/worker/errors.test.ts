@@ -157,6 +157,11 @@ describe('what a request got wrong', () => {
   it('ER7 a body above one megabyte is 413, before anyone reads it', async () => {
     const answer = await ask('/hooks/mailbox-news', { method: 'POST', body: 'x'.repeat(1024 * 1024 + 1) })
     expect(await refusal(answer)).toMatchObject({ code: 'too_large' })
+    // A draft's attachments travel in its body.
+    const roomy = await ask('/api/v1/drafts/x', { method: 'PATCH', body: 'x'.repeat(2 * 1024 * 1024) })
+    expect((await refusal(roomy)).code).toBe('unauthorized')
+    const tooMuch = await ask('/api/v1/drafts/x', { method: 'PATCH', body: 'x'.repeat(15 * 1024 * 1024 + 1) })
+    expect((await refusal(tooMuch)).code).toBe('too_large')
   })
 
   it('ER7 also where it does not say how long it is', async () => {

@@ -4,7 +4,18 @@ import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { Mailbox } from '../../src/mailbox/mailbox.ts'
 import { assistant, inbox, site } from './cast.ts'
-import { arrives, control, conversationsOf, inboxOf, mail, mailbox, read, sync, until } from './mail.ts'
+import {
+  arrives,
+  changed,
+  control,
+  conversationsOf,
+  inboxOf,
+  mail,
+  mailbox,
+  read,
+  sync,
+  until,
+} from './mail.ts'
 
 async function connected(about: Parameters<typeof inbox>[1] = {}) {
   const { siteId, headers } = await site()
@@ -320,7 +331,7 @@ describe('cursor', () => {
 
   it('SY a paused inbox fetches nothing, whatever wakes it; going on, it brings what waited', async () => {
     const { config, headers, address } = await connected({ assistantId: null })
-    await mailbox(config).tick({ ...config, paused: true })
+    await mailbox(config).tick(changed(config, { paused: true }))
     await arrives(address, [mail({ to: address, subject: 'Waits' })])
     await mailbox(config).news()
     await new Promise(resolve => setTimeout(resolve, 500))
@@ -428,7 +439,7 @@ describe('cursor', () => {
     await control({ do: 'stop_dovecot' })
     const away = await sync(config)
     await control({ do: 'start_dovecot' })
-    expect(away).toMatchObject({ state: 'retrying', problem: { code: 'unreachable' } })
+    expect(away).toMatchObject({ state: 'retrying', problem: { code: 'refused' } })
     expect(await sync(config)).toMatchObject({ state: 'connected', problem: null })
     expect((await conversationsOf(headers)).map(one => one.conversation.title)).toEqual(['Later'])
   }, 60_000)
@@ -593,7 +604,7 @@ describe('mail out', () => {
       const [one] = await conversationsOf(headers)
       return one?.messages[1]?.delivery?.status === 'retry' && one.messages[1]
     })
-    expect(message.delivery?.problem?.code).toBe('unreachable')
+    expect(message.delivery?.problem?.code).toBe('refused')
     await control({ do: 'start_postfix' })
     await runInDurableObject(mailbox(config), (_: Mailbox, state) => {
       state.storage.sql.exec('UPDATE outbox SET due_at = 0')

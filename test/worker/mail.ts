@@ -54,12 +54,17 @@ export function mailbox(config: MailboxConfig) {
 
 let version = Date.now()
 
+/** The inbox as D1 would have it after a change: a newer version. */
+export function changed(config: MailboxConfig, change: Partial<MailboxConfig> = {}): MailboxConfig {
+  return { ...config, ...change, version: ++version }
+}
+
 /** One sync, whenever it is due, and everything that follows from it until nothing is owed any more. */
 export async function sync(config: MailboxConfig, ms = 15_000) {
   const stub = mailbox(config)
   const before = (await stub.status())?.lastTryAt ?? 0
   // A newer version of the settings makes the mailbox due at once.
-  await stub.tick({ ...config, version: ++version })
+  await stub.tick(changed(config))
   return until(async () => {
     const status = await stub.status()
     return status && (status.lastTryAt ?? 0) > before && status.owed === 0 && !status.busy ? status : null

@@ -172,7 +172,7 @@ describe('seed 003 on the wire', () => {
       sender: { kind: 'assistant', name: 'Ada' },
       subject: 'Re: Refund',
       citations: [{ title: 'Refunds and returns', url: 'https://shop.example/en' }],
-      delivery: { status: 'retry', problem: { code: 'unreachable' } },
+      delivery: { status: 'retry', problem: { code: 'refused' } },
       verdict: null,
     })
     expect(typesOf(answer, SEED_MESSAGE)).toEqual(SEED_MESSAGE)

@@ -66,12 +66,15 @@ describe('/openapi.json', () => {
       for (const [, name] of path.matchAll(/\{(\w+)\}/g))
         expect(operation.parameters).toContainEqual(expect.objectContaining({ name, in: 'path' }))
       for (const parameter of operation.parameters ?? []) expect(parameter.schema).toBeDefined()
-      expect(Object.keys(operation.responses)).toContain('200')
+      const good = Object.keys(operation.responses).filter(status => status.startsWith('2'))
+      expect(good.length).toBeGreaterThan(0)
       for (const [status, response] of Object.entries(operation.responses)) {
         expect(response.description).not.toBe('')
         const schemas = Object.values(response.content ?? {}).map(content => content.schema)
         expect(schemas).toHaveLength(1)
-        if (status !== '200') expect(schemas[0]).toEqual({ $ref: '#/components/schemas/Problem' })
+        // Seed 001's addresses keep the shape their users know.
+        const shape = path.startsWith('/api/v1/') ? 'Problem' : 'AgentProblem'
+        if (!good.includes(status)) expect(schemas[0]).toEqual({ $ref: `#/components/schemas/${shape}` })
       }
     },
   )

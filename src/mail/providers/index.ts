@@ -1,0 +1,76 @@
+/** The providers, in the order in which they are offered. */
+import { cloudflare } from './cloudflare.ts'
+import { custom } from './custom.ts'
+import { fastmail } from './fastmail.ts'
+import { gmail } from './gmail.ts'
+import { icloud } from './icloud.ts'
+import { netease163 } from './netease163.ts'
+import { office365 } from './office365.ts'
+import { outlook } from './outlook.ts'
+import type { MailServer, Provider, Variant } from './provider.ts'
+import { qq } from './qq.ts'
+import { yahoo } from './yahoo.ts'
+import { zoho } from './zoho.ts'
+
+export type { MailServer, Provider, Variant } from './provider.ts'
+
+const all = [
+  ...([gmail, outlook, office365, yahoo, icloud, zoho, fastmail, qq] as const),
+  ...([netease163, cloudflare, custom] as const),
+] as const
+
+export const providers: readonly Provider[] = all
+
+export type ProviderId = (typeof all)[number]['id']
+
+export const providerIds = [
+  ...(['gmail', 'outlook', 'office365', 'yahoo', 'icloud', 'zoho', 'fastmail', 'qq'] as const),
+  ...(['163', 'cloudflare', 'custom'] as const),
+] as const satisfies readonly ProviderId[]
+
+/** What is not known is custom: a row may be older than a provider, or younger. */
+export function providerOf(id: string): Provider {
+  return providers.find(provider => provider.id === id) ?? custom
+}
+
+export interface Preset {
+  provider: Provider
+  variant: Variant | null
+  imap: MailServer | null
+  smtp: MailServer | null
+}
+
+/** The provider of an address, by its domain or the domain above it (`sales.onmicrosoft.com`). Null where it is not known. */
+export function presetFor(address: string): Preset | null {
+  const domain = address
+    .slice(address.lastIndexOf('@') + 1)
+    .trim()
+    .toLowerCase()
+  const isOf = (one: { domains: readonly string[] }) => one.domains.includes(domain)
+  const provider =
+    providers.find(isOf) ??
+    (domain.endsWith('.onmicrosoft.com') ? providers.find(one => one.id === 'office365') : undefined)
+  if (provider === undefined || !address.includes('@')) return null
+  const variant = provider.variants.find(isOf) ?? null
+  const { imap, smtp } = variant ?? provider
+  return { provider, variant, imap, smtp }
+}
+
+/**
+ * Google, Yahoo and others show an app password as four groups of four, and paste it with its blanks, which they then
+ * refuse. Any other password is left as it was typed: a blank may be part of it.
+ */
+export function cleanPassword(providerId: string, typed: string): string {
+  const takesAppPasswords =
+    providerId !== 'custom' && providerOf(providerId).authentication.includes('app_password')
+  // \s has the no-break space, which is what Google's page gives.
+  return takesAppPasswords && /^\s*[a-z0-9]{4}(\s[a-z0-9]{4}){3}\s*$/i.test(typed)
+    ? typed.replaceAll(/\s/g, '')
+    : typed
+}
+
+/** The provider behind a host of the settings, for what to say where it refuses. */
+export function providerAt(host: string): Provider | null {
+  const is = (server: MailServer | null) => server?.host === host.toLowerCase()
+  return providers.find(one => [one, ...one.variants].some(place => is(place.imap) || is(place.smtp))) ?? null
+}

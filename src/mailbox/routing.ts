@@ -1,0 +1,51 @@
+/**
+ * Mail that Cloudflare's Email Routing hands to the Worker: the same ingest as mail fetched by IMAP, begun at the other end. The raw bytes
+ * are in R2 before anything is said to the sender; a failure here is thrown, so that the sending server keeps the mail and tries again.
+ * A mail that comes this way and by IMAP too is one mail, by its content key.
+ */
+import { normaliseAddress } from '../domain/address.ts'
+import { db } from '../store/db.ts'
+import { sha256Hex } from '../store/ids.ts'
+import { inboxesWithAddress } from '../store/inboxes.ts'
+import { headerKey, rawKey, reducedKey } from './keys.ts'
+import { type MailRow, ROUTED } from './records.ts'
+
+/** Above this only the beginning of a mail is read, as DESIGN §4 says of size. */
+const WHOLE_UP_TO = 10 * 1024 * 1024
+/** So much of a larger mail is read: text comes first in almost every mail. */
+const READ_OF_LARGE = 2 * 1024 * 1024
+
+export async function takeRoutedMail(message: ForwardableEmailMessage, env: Env): Promise<void> {
+  const to = normaliseAddress(message.to)
+  const untagged = to.replace(/\+[^@]*(?=@)/, '')
+  const configs = await inboxesWithAddress(db(env.DB), [...new Set([to, untagged])])
+  if (configs.length === 0) {
+    // RFC 3463 §3.2: no such mailbox.
+    message.setReject('5.1.1 There is no mailbox of this name here.')
+    return
+  }
+  const raw = new Uint8Array(await new Response(message.raw).arrayBuffer())
+  const sha = await sha256Hex(raw)
+  const at = Date.now()
+  const head = new TextDecoder('latin1').decode(raw.subarray(0, 64 * 1024)).split(/\r?\n\r?\n/, 1)[0]!
+  for (const config of configs) {
+    const row: MailRow = {
+      id: `routed-${sha.slice(0, 32)}`,
+      folderId: ROUTED,
+      uidValidity: 0,
+      uid: 0,
+      size: raw.length,
+      internalDate: at,
+      fetchedAt: at,
+      sha,
+      headerKey: await headerKey(head, raw.length),
+      extent: raw.length > WHOLE_UP_TO ? 'large' : 'whole',
+      remote: null,
+      oldBefore: null,
+    }
+    await env.MAIL.put(rawKey(config.siteId, config.inboxId, row.id), raw)
+    if (row.extent === 'large')
+      await env.MAIL.put(reducedKey(config.siteId, config.inboxId, row.id), raw.subarray(0, READ_OF_LARGE))
+    await env.MAILBOX.getByName(`${config.siteId}/${config.inboxId}`).takeRouted(config, row)
+  }
+}
