@@ -1,15 +1,20 @@
+import { QUOTE_BEGINS } from './quote.ts'
+
 /**
  * The text of an HTML mail: what a person would read, one line a block. Mail is hostile, so this is one pass over the tags in linear
- * time, knows no document tree, and what it does not know it drops. Quotes (blockquote, Gmail's quote box) become `>` lines, so that
- * quote.ts trims them like those of any other mail.
+ * time, knows no document tree, and what it does not know it drops. Quotes (blockquote) become `>` lines, so that quote.ts trims them
+ * like those of any other mail; where the mail program's own markup says that the quote begins, an unseen mark says so to quote.ts.
  */
 export function textOfHtml(html: string): string {
   const lines: string[] = []
   let line = ''
   let quoted = 0
   let hidden: string | null = null
+  let quoteBegins = false
   const end = () => {
-    lines.push(line.trim() === '' ? '' : `${'> '.repeat(quoted)}${line.trim()}`)
+    const text = line.trim()
+    lines.push(text === '' ? '' : `${'> '.repeat(quoted)}${quoteBegins ? QUOTE_BEGINS : ''}${text}`)
+    if (text !== '') quoteBegins = false
     line = ''
   }
   for (let at = 0; at < html.length; ) {
@@ -37,6 +42,14 @@ export function textOfHtml(html: string): string {
       if (slash && name === hidden) hidden = null
       continue
     }
+    if (
+      !slash &&
+      close > open + name.length + 1 &&
+      QUOTED_BY.test(html.slice(open, Math.min(at, open + 400)))
+    ) {
+      if (!BLOCKS.has(name)) end()
+      quoteBegins = true
+    }
     if (!slash && HIDDEN.has(name)) hidden = name
     else if (name === 'br' || name === 'hr') end()
     else if (name === 'li' && !slash) {
@@ -52,6 +65,14 @@ export function textOfHtml(html: string): string {
   end()
   return decoded(lines.join('\n').replace(/\n{3,}/g, '\n\n')).trim()
 }
+
+/**
+ * What mail programs call the element that begins with their attribution or the old mail's head: Gmail, Thunderbird, Outlook (web, Mac,
+ * mobile, and by its line above the head on the desktop), Yahoo, Proton, Zoho, Roundcube, NetEase. A blockquote alone is no sign: people
+ * quote with it too.
+ */
+const QUOTED_BY =
+  /\s(?:class|id)\s*=\s*["']?(?:[^"'>]*(?:[\s_]|ydp\w{1,40}))?(?:gmail_attr|gmail_quote(?=["'\s>])|moz-cite-prefix|yahoo_quoted|protonmail_quote|zmail_extra|OutlookMessageHeader|divRplyFwdMsg|appendonsend|OLK_SRC_BODY_SECTION|mail-editor-reference-message-container|ms-outlook-mobile-reference-message|reply-intro|isReplyContent)|\sstyle\s*=\s*["'][^"'>]*border-top:\s?solid #(?:E1E1E1|B5C4DF) 1\.0pt/i
 
 const HIDDEN = new Set([
   'script',

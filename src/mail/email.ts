@@ -6,6 +6,7 @@
 import PostalMime, { type Address, type Attachment } from 'postal-mime'
 import type { Email, EmailAttachment, Mailbox } from '../domain/email.ts'
 import { textOfHtml } from '../domain/html.ts'
+import { QUOTE_BEGINS } from '../domain/quote.ts'
 import { messageIdOf, messageIds } from '../domain/thread.ts'
 
 /** Largest mail that is parsed in one piece: the parser takes about five times its size in memory. */
@@ -76,7 +77,12 @@ async function parse(bytes: Uint8Array, flags: string[]): Promise<Email> {
     subject: withoutNul(mail.subject ?? ''),
     date: Number.isNaN(date) ? null : date,
     // Mail that comes as HTML only, or with an empty text beside it, is read all the same (E11).
-    text: withoutNul(text.trim() === '' && mail.html ? textOfHtml(mail.html.slice(0, HTML_CHARS)) : text),
+    // The mark that says where markup begins a quote is ours alone: in text that came as text it says nothing.
+    text: withoutNul(
+      text.trim() === '' && mail.html
+        ? textOfHtml(mail.html.slice(0, HTML_CHARS).replaceAll(QUOTE_BEGINS, ''))
+        : text.replaceAll(QUOTE_BEGINS, ''),
+    ),
     html: mail.html ? withoutNul(mail.html) : null,
     attachments: mail.attachments.map(attachment),
     reportType: /report-type\s*=\s*"?([\w-]+)/i.exec(contentType)?.[1]?.toLowerCase() ?? null,

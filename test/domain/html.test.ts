@@ -43,3 +43,72 @@ it('E11 what is no HTML stays as it is', () => {
   expect(textOfHtml('a < b and b > c')).toBe('a < b and b > c')
   expect(textOfHtml('')).toBe('')
 })
+
+/** In a language that nobody listed, without an address: only the markup tells. */
+const ATTRIBUTION = 'Zu zan Ada baxa 15 Blu 2023:'
+const HEAD = '<b>Qa:</b> Ada<br><b>Qe:</b> 15 Blu<br><b>Qi:</b> Bob<br><b>Qo:</b> x<br>'
+
+it.each([
+  [
+    'Gmail',
+    `<div class="gmail_quote gmail_quote_container"><div dir="ltr" class="gmail_attr">${ATTRIBUTION}<br></div><blockquote class="gmail_quote" style="margin:0">Old.</blockquote></div>`,
+  ],
+  [
+    'Thunderbird',
+    `<div class="moz-cite-prefix">${ATTRIBUTION}</div><blockquote type="cite">Old.</blockquote>`,
+  ],
+  [
+    'Outlook on the web',
+    `<div id="appendonsend"></div><hr tabindex="-1"><div id="divRplyFwdMsg" dir="ltr">${HEAD}</div><div>Old.</div>`,
+  ],
+  [
+    'Outlook on the desktop',
+    `<div><div style="border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0in 0in 0in"><p class="MsoNormal">${HEAD}</p></div></div><p>Old.</p>`,
+  ],
+  ['Outlook for Mac', `<span id="OLK_SRC_BODY_SECTION"><div>${HEAD}</div><div>Old.</div></span>`],
+  [
+    'Outlook for a phone',
+    `<div id="mail-editor-reference-message-container" class="ms-outlook-mobile-reference-message"><div>${HEAD}</div><p>Old.</p></div>`,
+  ],
+  ['Yahoo', `<div id="yahoo_quoted_12" class="yahoo_quoted"><div>${ATTRIBUTION}</div><div>Old.</div></div>`],
+  [
+    'Yahoo, new',
+    `<div id="ydp1yahoo_quoted_12" class="ydp1yahoo_quoted"><div>${ATTRIBUTION}</div><div>Old.</div></div>`,
+  ],
+  [
+    'Proton',
+    `<div class="protonmail_quote">${ATTRIBUTION}<br><blockquote class="protonmail_quote" type="cite">Old.</blockquote></div>`,
+  ],
+  ['Zoho', `<div class="zmail_extra"><div>${ATTRIBUTION}</div><blockquote>Old.</blockquote></div>`],
+  ['Roundcube', `<p id="reply-intro">${ATTRIBUTION}</p><blockquote type="cite">Old.</blockquote>`],
+])('F8 the markup of %s says where the quote begins, whatever the language', (_, quote) => {
+  const text = textOfHtml(`<div>Yes, please.</div><br>${quote}`)
+  const { content, rest, onlyQuote } = newText(text)
+  expect([content, onlyQuote]).toEqual(['Yes, please.', false])
+  expect(rest).toMatch(/Ada[\s\S]*Old\.$/)
+  expect(rest).toMatch(/^[\w>]/)
+})
+
+it('F1 F2 the markup of a quote hides neither what is passed on nor answers in it', () => {
+  const forward =
+    '<div class="gmail_quote"><div class="gmail_attr">---------- Zuzan zan ---------<br>Qa: Ada &lt;ada@shop.example&gt;<br>Qe: Mon, 15 Jun 2023 at 15:38<br>Qi: x<br>Qo: Bob &lt;bob@mail.example&gt;<br></div>The text.</div>'
+  expect(newText(textOfHtml(`<p>See below.</p>${forward}`)).content).toMatch(/^See below\.[\s\S]*The text\.$/)
+  const between = `<div class="moz-cite-prefix">${ATTRIBUTION}</div><blockquote type="cite">Which size?</blockquote><p>Large.</p><blockquote type="cite">Which colour?</blockquote><p>Red.</p>`
+  expect(newText(textOfHtml(between)).content).toMatch(/Large\.[\s\S]*Red\.$/)
+})
+
+it('F4 a blockquote that no mail program made is the writer’s own', () => {
+  const text = textOfHtml('<p>It prints:</p><blockquote>error 5</blockquote>')
+  expect(newText(text).content).toBe('It prints:\n\n> error 5')
+})
+
+it.each([
+  ['attributes', `<div class="${'gmail '.repeat(60)}">`],
+  ['styles', `<div style="border-top:${'border-top: '.repeat(30)}">`],
+  ['marks', '<div class="gmail_attr">x</div>'],
+])('E14 1 MB of %s takes no longer than a mail should', (_, unit) => {
+  const html = unit.repeat(Math.ceil(1_000_000 / unit.length))
+  const began = performance.now()
+  newText(textOfHtml(html))
+  expect(performance.now() - began).toBeLessThan(500)
+})

@@ -1,8 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { newText } from '../../src/domain/quote.ts'
+import { newText, QUOTE_BEGINS } from '../../src/domain/quote.ts'
+import { textsIn } from '../../src/domain/texts.ts'
+import { answerBodies } from '../../src/mail/answer.ts'
+import { hostile } from './quote-hostile.ts'
+import { ourReplies, publicReplies, read } from './quote-replies.ts'
 
-const CORPUS = `${process.env.CORPORA ?? '../shared/corpora'}/replies`
 const NEW = 'Thanks, that works.\n\nOne more thing: can I get an invoice?'
 const OLD = '> Hello,\n> please try again.\n>\n> Regards'
 
@@ -116,6 +118,22 @@ describe('quotes under an answer', () => {
   })
 })
 
+describe('our own mails', () => {
+  it.each(['en', 'zh-TW', 'zh-CN'])('AI2 what they quote in %s is hidden in the answer to them', language => {
+    const { text } = answerBodies({
+      text: 'It is on its way.',
+      citations: [],
+      language,
+      aiLine: null,
+      signature: 'Demo shop',
+      original: { who: 'Carol', at: Date.UTC(2026, 10, 3, 14, 5), text: 'Where is it?\n\nCarol' },
+    })
+    expect(newText(text).content).toBe('It is on its way.')
+    const quoted = `${NEW}\n\n${textsIn(language).wrote('2026-11-03 14:05 UTC', '客服')}\n${OLD}`
+    expect(newText(quoted).content).toBe(NEW)
+  })
+})
+
 describe('what is kept', () => {
   const ask = 'On 15 Jun 2023, at 15:38, Shop <support@shop.example> wrote:'
 
@@ -177,6 +195,8 @@ describe('what is kept', () => {
     'Sent from my old address, can you answer to the new one?',
     'Contact me at\nbob@x.example:\nthanks',
     'The original message was:\nsomething else',
+    'Van: Toyota\nDate: 5 May 2024 10:00\nSubject: hire\n\nIs it free?',
+    'No: 5\nDate: 5 May 2024\nSubject: Refund\nTo: Bob\n\nPlease refund.',
   ])('%j is all new', text => expect(newText(text)).toEqual({ content: text, rest: '', onlyQuote: false }))
 
   it('F9 nothing but a quote says so, and is shown whole', () => {
@@ -264,82 +284,88 @@ it('of mails put together at random, the view is never empty and never says what
     '   ',
     '>:',
     '|',
+    '15.06.2023, 15:38, "Bob" <bob@x.example>:',
+    'schrieb am 15.06.2023 um 15:38:',
+    'Bob <bob@x.example>',
+    '| 发件人 | bob@x.example |',
+    '---- 回复的原邮件 ----',
+    '____________________',
+    'Bob> hello',
+    'mailto:bob@x.example',
+    '<',
+    QUOTE_BEGINS,
   ]
   for (let round = 0; round < 5000; round += 1) {
     const text = Array.from({ length: 1 + random(12) }, () => pieces[random(pieces.length)]).join('\n')
     const { content, rest, onlyQuote } = newText(text)
     const about = `SEED=${seed} round ${round}: ${JSON.stringify(text)}`
-    expect(content === '', about).toBe(text.trim() === '')
-    expect(text.includes(content) && text.includes(rest), about).toBe(true)
-    expect(onlyQuote && content !== text.replace(/^(?:\s*\n)*/, '').trimEnd(), about).toBe(false)
+    const plain = text.replaceAll(QUOTE_BEGINS, '')
+    expect(content === '', about).toBe(plain.trim() === '')
+    expect(plain.includes(content) && plain.includes(rest), about).toBe(true)
+    expect(onlyQuote && content !== plain.replace(/^(?:\s*\n)*/, '').trimEnd(), about).toBe(false)
     // What stands above the first sign of a quote is new, and is shown.
     expect(newText(`New words.\n\n${text}`).content, about).toMatch(/^New words\./)
   }
 })
 
 describe('time', () => {
-  const units = [
-    '>\n',
-    '> x\n',
-    '\n',
-    ' \r\n',
-    'On ',
-    'On \n',
-    'On 1 Jan 2020\n',
-    'x',
-    ' ',
-    'wrote:\n',
-    'On 2020-01-01 10:00 a <a@b.c>\n',
-    'From: x\n',
-    'From: x\n\n',
-    '> a\nb:\n',
-    '-----\n',
-    '-- \n',
-    '1 2 3 4:\n',
-    '<a@b <a@b\n',
-    '>>>>',
-    `${'2020 1 '.repeat(40)}:\n`,
-    `${' '.repeat(290)}:\n`,
-    `${'"a '.repeat(99)}:\n`,
-    `${'--a'.repeat(30)}--\n`,
-    `${'On Mon, '.repeat(30)}:\n`,
-    'Sent from my\n',
-    '>:\n<',
-    '|\n',
-    '原始',
-    '寫道：\n',
-    'On 1.1.2020 10:00 a <a@b.c> wrote:\n\nx\n> y\n',
-  ]
-  it.each(units)('a megabyte of %j takes at most 200 ms', unit => {
-    const text = unit.repeat(Math.ceil(1_000_000 / unit.length))
-    newText(text.slice(0, 50_000))
-    const took = [0, 1, 2].map(() => {
-      const started = performance.now()
+  /** The best of three, so that a busy machine does not decide; the first that is within the bar will do. */
+  const within = (bar: number, text: string) => {
+    let best = Number.POSITIVE_INFINITY
+    for (let tries = 0; tries < 3 && best >= bar; tries += 1) {
+      const began = performance.now()
       newText(text)
-      return performance.now() - started
-    })
-    expect(Math.min(...took)).toBeLessThan(200)
-  })
+      best = Math.min(best, performance.now() - began)
+    }
+    expect(best).toBeLessThan(bar)
+  }
+
+  it.each(Object.entries(hostile))(
+    'a megabyte of %s takes at most 200 ms, and two no more than twice that',
+    (_, unit) => {
+      const text = unit.repeat(Math.ceil(2_000_000 / unit.length))
+      newText(text.slice(0, 100_000))
+      within(200, text.slice(0, 1_000_000))
+      within(400, text)
+    },
+  )
 })
 
-if (!existsSync(CORPUS)) console.warn('replies corpus: not run: no corpus')
-else
-  it('replies corpus: nothing that people newly said is lost, and 3 of 4 views are exact', () => {
-    const files = readdirSync(`${CORPUS}/emails`)
-    const linesOf = (text: string) =>
-      text
-        .split(/\r?\n/)
-        .map(line => line.trim())
-        .filter(line => line !== '')
-    let exact = 0
-    const lost: string[] = []
-    for (const name of files) {
-      const view = newText(readFileSync(`${CORPUS}/emails/${name}`, 'utf8')).content
-      const expected = readFileSync(`${CORPUS}/expected/${name}`, 'utf8').replaceAll('\r\n', '\n').trim()
-      if (view.trim() === expected) exact += 1
-      const shown = new Set(linesOf(view))
-      if (linesOf(expected).some(line => !shown.has(line))) lost.push(name)
-    }
-    expect(lost).toEqual([])
-    expect(exact / files.length).toBeGreaterThanOrEqual(0.75)
-  })
+describe('whole replies', () => {
+  const given = publicReplies()
+  const sets = { 'our own set': ourReplies, ...(given ? { 'the public set': given } : {}) }
+  console.warn(
+    `whole replies: ran on ${Object.keys(sets).join(' and ')}${given ? '' : '; not run: no corpus'}`,
+  )
+
+  for (const [name, replies] of Object.entries(sets)) {
+    it(`${name} (${replies.length}): every word the customer wrote is shown`, () => {
+      expect(read(replies).filter(one => one.lost.length > 0)).toEqual([])
+    })
+
+    it(`${name}: 55 of 64 views are free of quoted text beyond what the set expects, what is passed on aside`, () => {
+      const free = read(replies).filter(one => one.leaked.length === 0 || one.reply.shown === 'passed on')
+      expect(free.length / replies.length).toBeGreaterThanOrEqual(55 / 64)
+    })
+
+    it(`${name}: a quote is shown only where it is answered below, or nothing else is said, or it is passed on`, () => {
+      const showing = read(replies).filter(one => one.quoted.length > 0)
+      expect(showing.filter(one => one.reply.shown === undefined)).toEqual([])
+      for (const { reply, view } of read(replies)) {
+        expect(view.onlyQuote, reply.name).toBe(
+          reply.shown === 'nothing else said' ? view.content.trim() === reply.text.trim() : false,
+        )
+      }
+    })
+
+    it(`${name}: content and rest are the text, but for the blank lines between them (F11)`, () => {
+      const bare = (text: string) => text.replace(/\r\n?/g, '\n').trim()
+      for (const { reply, view } of read(replies)) {
+        const text = bare(reply.text)
+        const [above, below] = [bare(view.content), bare(view.rest)]
+        expect(text.startsWith(above) && text.endsWith(below), reply.name).toBe(true)
+        expect(text.slice(above.length, text.length - below.length).trim(), reply.name).toBe('')
+      }
+    })
+  }
+})
