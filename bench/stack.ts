@@ -182,8 +182,9 @@ async function makeInboxes(servers: MailServers, stateDir: string, wanted: Inbox
 /** Synced once, so that mail from now on is new: what lies there at the first sync is never fetched. */
 export async function connected(stack: Stack, inbox: Inbox): Promise<void> {
   for (const end = Date.now() + 30_000; ; await sleep(50)) {
-    const { state, reason } = await stack.status(inbox)
-    if (state === 'connected') return
+    const { state, reason, lastSyncAt } = await stack.status(inbox)
+    // `connected` is said as soon as the connection was tested; the cursor is born by the first sync.
+    if (state === 'connected' && lastSyncAt !== null) return
     if (Date.now() > end || state === 'auth_required')
       throw new Error(`${inbox.address} does not connect: ${state}, ${reason}\n${logOf(stack)}`)
   }

@@ -44,15 +44,25 @@ interface Rewrapped {
   toldAt: number
 }
 
-const place = process.argv.includes('--local') ? demo() : deployment()
 const PATIENCE_MS = 10 * 60_000
 
+const place = orSay(() => (process.argv.includes('--local') ? demo() : deployment()))
 try {
   await rotate()
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   console.error('Nothing is lost: run it again, and it goes on where it stopped.')
   process.exit(1)
+}
+
+/** What is missing is said in one line. */
+function orSay<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exit(1)
+  }
 }
 
 async function rotate(): Promise<void> {
@@ -63,13 +73,19 @@ async function rotate(): Promise<void> {
     console.log('A new key is made and written down.')
   } else console.log('Going on with a rotation that was begun.')
   await place.give(keys)
-  await until('the deployment has both keys', async () => (await rewrap(''))?.rotating === true)
+  // Asking whether it has both wraps the first of them anew already.
+  let early = 0
+  await until('the deployment has both keys', async () => {
+    const said = await rewrap('')
+    early += said?.rewrapped ?? 0
+    return said?.rotating === true
+  })
   if (place.settleMs > 0) {
     console.log(`Waiting ${place.settleMs / 1000} seconds, until all of it has them.`)
     await pause(place.settleMs)
   }
 
-  let count = 0
+  let count = early
   let at = 0
   for (let after: string | null = ''; after !== null; ) {
     const done: Rewrapped = await surely(after)

@@ -50,7 +50,7 @@ export async function startMailHost(options: {
   const smtp = new SMTPServer({
     authOptional: true,
     allowInsecureAuth: true,
-    hideSTARTTLS: true,
+    disabledCommands: ['STARTTLS'],
     size: 60 * 1024 * 1024,
     disableReverseLookup: true,
     onAuth: (auth, _session, callback) =>

@@ -230,8 +230,10 @@ function secret(): string {
 async function wantedPort(name: string, otherwise: number, anyWillDo = false): Promise<number> {
   const asked = process.env[name]
   const number = Number(asked ?? otherwise)
-  if (!Number.isInteger(number) || number < 0 || number > 65535)
-    throw new Error(`${name} is not a port: ${asked}`)
+  if (!Number.isInteger(number) || number < 0 || number > 65535) {
+    console.error(`${name} is not a port: ${asked}`)
+    process.exit(1)
+  }
   try {
     return await freePort(number)
   } catch {

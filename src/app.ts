@@ -17,6 +17,7 @@ import { hooks } from './api/hooks.ts'
 import { inboxes } from './api/inboxes.ts'
 import { members } from './api/members.ts'
 import { messages } from './api/messages.ts'
+import { outgoing } from './api/outgoing.ts'
 import { answerProblem, onError, Refusal } from './api/problems.ts'
 import { secureTokens } from './api/secure-tokens.ts'
 import { sendEmail } from './api/send-email.ts'
@@ -25,7 +26,7 @@ import { problem } from './domain/problem.ts'
 
 const BODY_BYTES = 1024 * 1024
 /** Where attachments travel in JSON: 10 MB of them in base64, and the text. */
-const WITH_ATTACHMENTS = /^\/api\/(?:v1\/drafts|agents\/tools\/sendEmail)\b/i
+const WITH_ATTACHMENTS = /^\/api\/(?:v1\/drafts|v1\/messages\/outgoing|agents\/tools\/sendEmail)\b/i
 const ATTACHMENT_BODY_BYTES = 15 * 1024 * 1024
 
 const base = new OpenAPIHono<Access>({ strict: false })
@@ -39,6 +40,15 @@ const limited = (maxSize: number) =>
     },
   })
 const [ordinary, large] = [limited(BODY_BYTES), limited(ATTACHMENT_BODY_BYTES)]
+// Programs name a type for the body they do not send; a body that is not there is no JSON and no mistake.
+base.use((c, next) => {
+  if (c.req.raw.body === null && c.req.header('content-type')) {
+    const headers = new Headers(c.req.raw.headers)
+    headers.delete('content-type')
+    c.req.raw = new Request(c.req.raw, { headers })
+  }
+  return next()
+})
 base.use((c, next) => (WITH_ATTACHMENTS.test(c.req.path) ? large : ordinary)(c, next))
 base.use('/api/v1/conversations/*', access)
 base.use('/api/v1/email-providers/*', access)
@@ -62,7 +72,7 @@ base.doc31('/openapi.json', {
   info: {
     title: 'Edgedesk',
     version,
-    description: 'Answers a team’s e-mail and web chat, and brings in a person when one is wanted.',
+    description: 'Answers a team’s e-mail, and brings in a person when one is wanted.',
   },
   security: [{ ApiKey: [] }],
 })
@@ -76,6 +86,7 @@ export const app = base
   .route('/api/v1/conversations', conversations)
   .route('/api/v1/email-providers', emailProviders)
   .route('/api/v1/inboxes', inboxes)
+  .route('/api/v1/messages/outgoing', outgoing)
   .route('/api/v1/messages', messages)
   .route('/api/v1/drafts', drafts)
   .route('/api/v1/members', members)

@@ -24,13 +24,14 @@ import { newId } from '../store/ids.ts'
 import { dataKeyOf } from '../store/inboxes.ts'
 import { seal } from '../store/seal.ts'
 import { mustBe } from './access.ts'
+import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
 import { noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 
 const url = z.string().trim().max(2_000)
 const fields = {
-  name: z.string().trim().min(1).max(200),
+  name: oneLine(200),
   avatar: url.nullable().openapi({ description: 'A picture, by its https address.' }),
   kind: z.enum(ASSISTANT_KINDS).openapi({
     description:
@@ -53,10 +54,15 @@ const fields = {
     description: 'Kept for the webhooks that are to come: nothing is delivered to it yet.',
   }),
 }
-const apiKey = z.string().trim().min(1).max(500).nullable().openapi({
-  description: 'Of `openai-compatible`; is sealed, and never shown again. null takes it away.',
-  writeOnly: true,
-})
+const apiKey = z
+  .string()
+  .trim()
+  .regex(/^[!-~]{1,500}$/, 'must be a key as it was given: printable ASCII without blanks')
+  .nullable()
+  .openapi({
+    description: 'Of `openai-compatible`; is sealed, and never shown again. null takes it away.',
+    writeOnly: true,
+  })
 
 const AssistantSchema = z
   .object({ id: z.uuid(), ...fields, hasApiKey: z.boolean(), createdAt: z.string() })

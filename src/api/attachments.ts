@@ -1,11 +1,12 @@
 /** Attachments as a request brings them: small enough to travel in JSON. */
 import { z } from '@hono/zod-openapi'
 import { type NewAttachment, tooLarge } from '../conversation/write.ts'
+import { ONE_LINE } from './inbox-fields.ts'
 import { Refusal } from './problems.ts'
 
 export const NewAttachmentSchema = z
   .strictObject({
-    filename: z.string().min(1).max(255),
+    filename: z.string().min(1).max(255).regex(ONE_LINE, 'must be one line without control characters'),
     contentType: z
       .string()
       .regex(/^[\w.+-]+\/[\w.+-]+$/, 'must be a media type such as image/png')

@@ -9,6 +9,7 @@ import { isUuid } from '../domain/ids.ts'
 import { conversationById, copiedRow, draftsWaiting, messageById } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
+import { inboxById } from '../store/inboxes.ts'
 import { seesInbox, type Who } from './access.ts'
 import { attachmentsOf, NewAttachmentSchema } from './attachments.ts'
 import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
@@ -47,12 +48,19 @@ const change = createRoute({
       content: {
         'application/json': {
           schema: z.strictObject({
-            content: z.string().min(1).max(200_000),
+            content: z.string().min(1).max(200_000).openapi({
+              description: 'Plain text; `![alt](cid:…)` shows an attachment of that `contentId`.',
+            }),
             attachments: z
               .array(NewAttachmentSchema)
               .max(50)
               .optional()
               .openapi({ description: 'Takes the place of those it had; left out, they stay.' }),
+            citations: z
+              .array(z.string())
+              .max(100)
+              .optional()
+              .openapi({ description: 'Ids of the sources to keep below the text; left out, all stay.' }),
           }),
         },
       },
@@ -87,7 +95,14 @@ const approve = createRoute({
   },
   responses: {
     ...answer,
-    ...refusals(...common, 'bad_json', 'invalid_field', 'draft_answered', 'draft_stale'),
+    ...refusals(
+      ...common,
+      'bad_json',
+      'invalid_field',
+      'draft_answered',
+      'draft_stale',
+      'inbox_disconnected',
+    ),
   },
 })
 
@@ -116,7 +131,7 @@ export const drafts = noun()
     return c.json({ items: page.map(messageJson), next }, 200)
   })
   .openapi(change, async c => {
-    const { content, attachments } = c.req.valid('json')
+    const { content, attachments, citations } = c.req.valid('json')
     const siteId = c.get('siteId')
     const draft = await draftOf(c.env, siteId, c.get('who'), c.req.valid('param').id)
     // A place of its own: what an earlier edit put there may be on its way out.
@@ -124,13 +139,18 @@ export const drafts = noun()
       ? await keepAttachments(c.env, siteId, `${draft.id}-${newId()}`, attachmentsOf(attachments))
       : null
     return c.json(
-      answered(siteId, draft.conversationId, await draft.stub.editDraft(draft.id, content, kept)),
+      answered(
+        siteId,
+        draft.conversationId,
+        await draft.stub.editDraft(draft.id, { content, attachments: kept, citations: citations ?? null }),
+      ),
       200,
     )
   })
   .openapi(approve, async c => {
     const siteId = c.get('siteId')
     const draft = await draftOf(c.env, siteId, c.get('who'), c.req.valid('param').id)
+    if (!(await inboxById(db(c.env.DB), siteId, draft.inboxId))) throw new Refusal('inbox_disconnected')
     const { id, name } = c.get('who')
     const reread = c.req.valid('json')?.reread ?? false
     const said = await draft.stub.approveDraft(draft.id, { kind: 'person', id, name }, reread)
@@ -152,6 +172,7 @@ async function draftOf(env: Env, siteId: string, who: Who, id: string) {
   return {
     id,
     conversationId: row.conversationId,
+    inboxId: there.conversation.inboxId,
     stub: env.CONVERSATION.getByName(`${siteId}/${row.conversationId}`),
   }
 }

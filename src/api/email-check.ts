@@ -1,13 +1,13 @@
 /** Seed 001, step 3: check the connection; where what passed is what is saved, the inbox is verified. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { settings } from '../env.ts'
-import { checkConnection } from '../mail/check.ts'
+import { cleanPassword } from '../mail/providers/index.ts'
 import { type Connection, fingerprint } from '../store/connection-tests.ts'
 import type { InboxRow } from '../store/inboxes.ts'
 import { mustBe } from './access.ts'
 import { AgentRefusal, agentNoun, agentRefusals, mustBeOwnSite } from './agent-answers.ts'
-import { accountsOf } from './connection-test.ts'
-import { mailAddress } from './inbox-fields.ts'
+import { checkLegs } from './connection-test.ts'
+import { mailAddress, PASSWORD_AGAIN } from './inbox-fields.ts'
 import { changeInbox, refuseHosts } from './inbox-saving.ts'
 import {
   handedPassword,
@@ -57,7 +57,7 @@ const check = createRoute({
   path: '/check',
   summary: 'Check the connection to IMAP and SMTP',
   description:
-    'A failed login is still 200, with `success: false`. Where what was checked is what is saved, the inbox is verified from then on, and syncing starts. Spelled `camelCase` or `snake_case`.',
+    'A failed login is still 200, with `success: false`. Where what was checked is what is saved, the inbox is verified from then on, and syncing starts. Another server than the saved one needs `password`. Spelled `camelCase` or `snake_case`.',
   middleware: mustBe('admin'),
   request: { body: { required: true, content: { 'application/json': { schema: CheckOrder } } } },
   responses: {
@@ -76,11 +76,10 @@ export const emailCheck = agentNoun().openapi(check, async c => {
   const row = (await siteInbox(c.env, siteId)) ?? null
   const useSaved = typed.use_saved_credentials ?? typed.useSavedCredentials ?? true
   const saved = row && useSaved ? await savedConnection(c.env, row) : null
-  const connection = await toCheck(c.env, siteId, typed, saved, useSaved)
+  const connection = await toCheck(c.env, siteId, typed, saved, useSaved, row?.provider)
   refuseHosts(c.env, connection)
   const skipped = typed.skip_smtp ?? typed.skipSmtp ?? false
-  const accounts = accountsOf(connection)
-  const result = await checkConnection(c.env, { ...accounts, smtp: skipped ? null : accounts.smtp })
+  const result = await checkLegs(c.env, connection, skipped ? ['imap'] : ['imap', 'smtp'])
   if (row && saved && result.ok && !skipped) await verify(c.env, row, connection)
   const { imap, smtp } = result
   return c.json(
@@ -93,7 +92,7 @@ export const emailCheck = agentNoun().openapi(check, async c => {
       },
       smtp: {
         success: smtp.ok,
-        skipped: skipped || !connection.smtp,
+        skipped: skipped || (!connection.smtp && smtp.ok),
         ...(smtp.problem ? { error: smtp.problem.message } : {}),
       },
       config: {
@@ -114,6 +113,7 @@ async function toCheck(
   typed: z.infer<typeof CheckOrder>,
   saved: Connection | null,
   useSaved: boolean,
+  provider = 'custom',
 ): Promise<Connection> {
   const address = typed.email ?? saved?.address
   if (address === undefined)
@@ -124,12 +124,10 @@ async function toCheck(
   const named = namedServers(typed)
   const known =
     own ?? (saved && { ...saved, imap: relogged(saved.imap, address), smtp: relogged(saved.smtp, address) })
-  const password =
-    typed.password ??
-    own?.imapPassword ??
-    own?.smtpPassword ??
-    (useSaved ? await handedPassword(env, siteId, address) : null)
-  if (password === null)
+  const kept = own?.imapPassword ?? own?.smtpPassword ?? null
+  const given =
+    typed.password ?? (kept === null && useSaved ? await handedPassword(env, siteId, address) : null)
+  if (given === null && kept === null)
     throw useSaved
       ? new AgentRefusal('INVALID_REQUEST', `No password is stored for ${address}.`, {
           code: 'EMAIL_CONFIG_NOT_FOUND',
@@ -139,12 +137,16 @@ async function toCheck(
   const fallback = (host: string, port: number) => ({ host: known ? null : host, port, user: address })
   const imap = serverAfter(named.imap, named.tls, known?.imap ?? null, fallback(DEFAULTS.imap, 993))
   const smtp = serverAfter(named.smtp, named.tls, known?.smtp ?? null, fallback(DEFAULTS.smtp, 587))
+  const another = known && (imap?.host !== known.imap?.host || smtp?.host !== known.smtp?.host)
+  if (another && typed.password === undefined)
+    throw new AgentRefusal('INVALID_REQUEST', PASSWORD_AGAIN, { code: 'missing_field', field: 'password' })
+  const password = given === null ? kept : cleanPassword(provider, given, [imap, smtp])
   return {
     address,
     imap,
     smtp,
     imapPassword: imap && password,
-    smtpPassword: smtp && (typed.password ?? own?.smtpPassword ?? password),
+    smtpPassword: smtp && (typed.password === undefined ? (own?.smtpPassword ?? password) : password),
   }
 }
 

@@ -8,26 +8,41 @@ import { canonicalHost } from '../domain/host.ts'
 import { isTimeZone, minuteOf } from '../domain/hours.ts'
 import { listEntry } from '../domain/permission.ts'
 import { MODES } from '../domain/reply.ts'
+import { settings } from '../env.ts'
+import { forbidden } from '../mail/check.ts'
 import { cleanPassword, type Provider, presetFor, providerIds, providerOf } from '../mail/providers/index.ts'
-import type { Connection } from '../store/connection-tests.ts'
+import { type Connection, hasOwnSmtpPassword } from '../store/connection-tests.ts'
 import { EmailSettings, type Server } from '../store/inboxes.ts'
 import type { InboxEdit, SavedInbox } from './inbox-saving.ts'
 import { Refusal } from './problems.ts'
 
 /** RFC 5321 §4.5.3.1.3 allows 254 characters; what could end a line or a header of a mail is no part of one. */
-const ADDRESS =
+const SHAPE =
   /^[^\s@<>(),:;"\\\u0000-\u001f\u007f]{1,64}@[^\s@<>(),:;"\\\u0000-\u001f\u007f]+\.[^\s@<>(),:;"\\\u0000-\u001f\u007f]+$/
-const ONE_LINE = /^[^\u0000-\u001f\u007f]*$/
+/** What nobody sees makes two addresses that look like one. */
+const UNSEEN = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u
+
+/** Dots are single and inside, and what is behind the `@` is the name of a host, no address of one. */
+function isMailAddress(typed: string): boolean {
+  const normal = normaliseAddress(typed)
+  if (UNSEEN.test(typed) || !SHAPE.test(normal) || normal.length > 254) return false
+  const [local = '', domain = ''] = normal.split('@')
+  if (/^\.|\.\.|\.$/.test(local) || /[[\]]/.test(domain)) return false
+  const host = canonicalHost(domain) ?? ''
+  return host.includes('.') && !/^[\d.]+$/.test(host)
+}
+
+export const ONE_LINE = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$/
 
 export const mailAddress = z
   .string()
   .trim()
   .max(254)
-  .regex(ADDRESS, 'must be an e-mail address')
+  .refine(isMailAddress, 'must be an e-mail address')
   .transform(normaliseAddress)
   .openapi({ type: 'string', example: 'support@yourcompany.com' })
 
-const oneLine = (max: number) =>
+export const oneLine = (max: number) =>
   z.string().trim().min(1).max(max).regex(ONE_LINE, 'must be one line without control characters')
 const host = oneLine(255).nullable()
 const port = z.int().min(1).max(65535)
@@ -74,7 +89,11 @@ const entry = z
   .refine(typed => listEntry(typed) !== null, 'must be an e-mail address or a domain')
   .transform(typed => listEntry(typed)!)
   .openapi({ type: 'string', example: 'example.com' })
-const senders = z.array(entry).max(1000).transform(unique).openapi({ type: 'array' })
+const senders = z
+  .array(entry)
+  .max(1000)
+  .transform(unique)
+  .openapi({ type: 'array', items: { type: 'string' } })
 
 export const ReplyHours = z
   .strictObject({
@@ -121,7 +140,11 @@ const behaviourFields = {
   aliases: z
     .array(mailAddress)
     .max(50)
-    .openapi({ type: 'array', description: 'Other addresses that are this inbox.' }),
+    .openapi({
+      type: 'array',
+      items: { type: 'string', format: 'email' },
+      description: 'Other addresses that are this inbox.',
+    }),
   pollingInterval: z.int().min(15).max(86_400).openapi({ description: 'Seconds; 60 where none is given.' }),
   resetCommand: oneLine(100)
     .nullable()
@@ -133,7 +156,7 @@ const behaviourFields = {
     .min(1)
     .max(20)
     .transform(unique)
-    .openapi({ type: 'array', example: ['INBOX'] }),
+    .openapi({ type: 'array', items: { type: 'string' }, example: ['INBOX'] }),
   watch: z.boolean().openapi({ description: 'Notice mail at once, by an open connection.' }),
   senderNameAwareness: z.boolean().openapi({ description: 'The assistant is told the sender’s name.' }),
   timeZone: z
@@ -170,14 +193,14 @@ export const NewInbox = z
 type Typed = z.infer<typeof InboxChange>
 
 /** @returns what the inbox is to be after these fields; what is not named stays, or is what its provider and our defaults say. */
-export async function edited(typed: Typed, saved: SavedInbox | null): Promise<InboxEdit> {
+export async function edited(env: Env, typed: Typed, saved: SavedInbox | null): Promise<InboxEdit> {
   const before = saved?.settings ?? EmailSettings.parse({ imap: null, smtp: null })
-  const connection = await typedConnection(typed, saved)
+  const connection = await typedConnection(env, typed, saved)
   const address = connection?.address ?? saved!.row.address
   return {
     name: typed.name ?? saved?.row.name ?? address,
     assistantId: typed.assistantId === undefined ? (saved?.row.assistantId ?? null) : typed.assistantId,
-    provider: typed.provider ?? saved?.row.provider ?? 'custom',
+    provider: chosenProvider(typed, saved, address),
     paused: typed.paused ?? saved?.row.paused ?? false,
     connection,
     settings: {
@@ -205,6 +228,7 @@ const TOUCHING = Object.keys(connectionFields) as (keyof typeof connectionFields
 
 /** The connection that these fields describe; null where they name nothing of it. @throws Refusal missing_field, invalid_field */
 export async function typedConnection(
+  env: Env,
   typed: Pick<Typed, keyof typeof connectionFields>,
   saved: SavedInbox | null,
 ): Promise<Connection | null> {
@@ -212,7 +236,7 @@ export async function typedConnection(
   const before = (await saved?.connection()) ?? null
   const address = typed.address ?? before?.address
   if (address === undefined) throw missing('address')
-  const provider = providerOf(typed.provider ?? saved?.row.provider ?? 'custom')
+  const provider = providerOf(chosenProvider(typed, saved, address))
   // A provider fills in its servers where it is chosen, not again at every change.
   const chosen = !saved || (typed.provider !== undefined && typed.provider !== saved.row.provider)
   const preset = presetFor(address)
@@ -234,21 +258,56 @@ export async function typedConnection(
     { known: known('smtp'), port: 587, field: isServerless(provider) ? null : 'smtpHost' },
     smtpUser,
   )
-  const clean = (password: string) => cleanPassword(provider.id, password)
+  const clean = (password: string, ...at: (Server | null)[]) => cleanPassword(provider.id, password, at)
   const password =
     typed.password === undefined
       ? (before?.imapPassword ?? before?.smtpPassword ?? null)
-      : clean(typed.password)
-  const smtpPassword =
-    typed.smtpPassword === undefined
-      ? ownSmtpPassword(before) && typed.smtpUsername !== null
-        ? before!.smtpPassword
-        : password
-      : typed.smtpPassword === null
-        ? password
-        : clean(typed.smtpPassword)
+      : clean(typed.password, imap, smtp)
+  const keepsOwn =
+    typed.smtpPassword === undefined && typed.smtpUsername !== null && hasOwnSmtpPassword(before)
+  const smtpPassword = keepsOwn
+    ? before!.smtpPassword
+    : typed.smtpPassword
+      ? clean(typed.smtpPassword, smtp)
+      : password
   if ((imap && password === null) || (smtp && smtpPassword === null)) throw missing('password')
+  const { DEV } = settings(env)
+  // What is refused anyway is refused by its own name, and nothing is sent there.
+  const reached = (kind: 'imap' | 'smtp', at: Server | null) =>
+    at !== null && forbidden(kind, { ...at, password: '' }, DEV) === null
+  if (reached('imap', imap) && typed.password === undefined)
+    mustBeKnownThere(before, imap!, password!, 'password')
+  if (reached('smtp', smtp) && (keepsOwn || (typed.password === undefined && !typed.smtpPassword)))
+    mustBeKnownThere(before, smtp!, smtpPassword!, keepsOwn ? 'smtpPassword' : 'password')
   return { address, imap, smtp, imapPassword: imap && password, smtpPassword: smtp && smtpPassword }
+}
+
+/**
+ * A saved password goes only where it is used already, host and user name: else whoever may change an inbox could have it sent to a
+ * server of their own. Port and TLS of a server may change.
+ *
+ * @throws Refusal missing_field
+ */
+function mustBeKnownThere(before: Connection | null, to: Server, password: string, field: string): void {
+  const { imap, smtp, imapPassword, smtpPassword } = before!
+  const used = (server: Server | null, its: string | null) =>
+    server?.host === to.host && server.user === to.user && its === password
+  if (!used(imap, imapPassword) && !used(smtp, smtpPassword))
+    throw new Refusal('missing_field', PASSWORD_AGAIN, field)
+}
+
+export const PASSWORD_AGAIN = 'Enter the password again: the saved one is not given to another server.'
+
+/** The one that is named; for a new inbox of which no server is, the one its address belongs to. */
+function chosenProvider(
+  typed: Pick<Typed, keyof typeof connectionFields>,
+  saved: SavedInbox | null,
+  address: string,
+): Provider['id'] {
+  if (typed.provider) return typed.provider
+  if (saved) return saved.row.provider as Provider['id']
+  const named = typed.imapHost !== undefined || typed.smtpHost !== undefined
+  return named ? 'custom' : (presetFor(address)?.provider.id ?? 'custom')
 }
 
 /** Mail comes in by Email Routing and may leave through a binding: no server need be named. */
@@ -289,12 +348,6 @@ function keptUser(before: Connection | null, address: string): string | null {
 function keptSmtpUser(before: Connection | null, user: string): string {
   const { imap, smtp } = before ?? {}
   return imap && smtp && smtp.user !== imap.user ? smtp.user : user
-}
-
-function ownSmtpPassword(before: Connection | null): boolean {
-  return (
-    before?.imapPassword != null && before.smtpPassword != null && before.imapPassword !== before.smtpPassword
-  )
 }
 
 function missing(field: string): Refusal {

@@ -111,8 +111,9 @@ export function stateOf(row: InboxRow, health: Health | null): { state: InboxSta
   if (row.verifiedAt === null)
     return {
       state: 'unverified',
-      reason:
-        'The connection was not tested with these settings. Nothing is fetched or sent until a check passes.',
+      reason: row.stateReason
+        ? `The last check failed. ${row.stateReason}`
+        : 'The connection was not tested with these settings. Nothing is fetched or sent until a check passes.',
     }
   const state = health?.state ?? row.state
   // Tested, and not looked at yet: it is about to be.

@@ -2,11 +2,12 @@
  * Saving an inbox, for both doors to it (`/api/v1/inboxes` and seed 001's settings): hosts are checked, passwords sealed, an untested
  * connection is unverified, and of two savers at once none loses what the other saved.
  */
+import { and, eq } from 'drizzle-orm'
 import { settings } from '../env.ts'
 import { log } from '../log.ts'
 import { forbidden } from '../mail/check.ts'
-import { type Connection, fingerprint, useTest } from '../store/connection-tests.ts'
-import { db } from '../store/db.ts'
+import { type Connection, fingerprint, fingerprints, useTest } from '../store/connection-tests.ts'
+import { type Db, db, steady } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
 import {
   addInbox,
@@ -20,6 +21,7 @@ import {
   saveInbox,
   sealPassword,
 } from '../store/inboxes.ts'
+import { secureTokens } from '../store/schema.ts'
 import { Refusal } from './problems.ts'
 
 /** An inbox as it is saved; its passwords are opened only where somebody asks for the connection. */
@@ -101,8 +103,7 @@ export async function createInbox(
   refuseHosts(env, connection)
   const addresses = addressesOf(connection.address, edit.settings)
   if (!onlyAsFirst) await refuseTaken(env, siteId, id, addresses)
-  const tested = await fingerprint(KEK, siteId, connection)
-  const verified = await isProved(env, siteId, tested, proof, new Set())
+  const verified = await isProved(env, siteId, connection, proof, new Set())
   if (!verified && !proof.force) throw new Refusal('test_required')
   const dataKey = await dataKeyOf(d1, siteId)
   const sealed = (column: 'imap_password' | 'smtp_password', password: string | null) =>
@@ -151,6 +152,7 @@ export async function changeInbox(
     const next = await changed(env, saved, await edit(saved), proof, used)
     if (next === null) return saved.row
     const { row, state, addresses } = next
+    if (next.rehoused) await forgetHanded(db(env.DB), siteId)
     if (await saveInbox(env.DB, row, saved.row.version, state, addresses)) {
       await tellMailbox(env, row, await dataKeyOf(db(env.DB), siteId))
       return row
@@ -175,7 +177,7 @@ async function changed(env: Env, saved: SavedInbox, edit: InboxEdit, proof: Proo
       await refuseTaken(env, row.siteId, row.id, addressesOf(after.address, edit.settings))
       kept.connection = after
     }
-    if (await isProved(env, row.siteId, tested, proof, used)) kept.verifiedAt = Date.now()
+    if (await isProved(env, row.siteId, after, proof, used)) kept.verifiedAt = Date.now()
     else if (!same) {
       if (!proof.force) throw new Refusal('test_required')
       kept.verifiedAt = null
@@ -212,7 +214,15 @@ async function changed(env: Env, saved: SavedInbox, edit: InboxEdit, proof: Proo
     },
     state,
     addresses: addressesOf(address, edit.settings),
+    rehoused:
+      servers.imap?.host !== saved.settings.imap?.host || servers.smtp?.host !== saved.settings.smtp?.host,
   }
+}
+
+/** Passwords that were handed over for the server before (seed 001) are not for another one. First, so that none is left to it. */
+async function forgetHanded(d1: Db, siteId: string): Promise<void> {
+  const handed = and(eq(secureTokens.siteId, siteId), eq(secureTokens.tokenType, 'email'))
+  await steady(() => d1.delete(secureTokens).where(handed))
 }
 
 /** A password that stays as it was stays sealed as it was. */
@@ -234,11 +244,13 @@ async function resealed(env: Env, saved: SavedInbox, connection: Connection) {
 }
 
 /** @param used what this request has used up already, so that beginning anew does not ask for it twice */
-async function isProved(env: Env, siteId: string, tested: string, proof: Proof, used: Set<string>) {
+async function isProved(env: Env, siteId: string, connection: Connection, proof: Proof, used: Set<string>) {
+  const all = await fingerprints(settings(env).KEK, siteId, connection)
+  const tested = all[0]!
   if (proof.passed === tested) return true
   if (!proof.testId) return false
   if (used.has(tested)) return true
-  if (!(await useTest(db(env.DB), siteId, proof.testId, tested, Date.now())))
+  if (!(await useTest(db(env.DB), siteId, proof.testId, all, Date.now())))
     throw new Refusal('test_invalid', undefined, 'testId')
   used.add(tested)
   return true

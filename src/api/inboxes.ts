@@ -3,12 +3,20 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { isUuid } from '../domain/ids.ts'
 import { settings } from '../env.ts'
 import { log } from '../log.ts'
+import { foldersOf } from '../mail/check.ts'
 import { assistantById } from '../store/assistants.ts'
-import { fingerprint, rememberTest } from '../store/connection-tests.ts'
+import { type Connection, fingerprint, rememberTest } from '../store/connection-tests.ts'
 import { db } from '../store/db.ts'
-import { EmailSettings, type InboxRow, inboxById, inboxesOf, removeInbox } from '../store/inboxes.ts'
+import {
+  EmailSettings,
+  type InboxRow,
+  inboxById,
+  inboxesOf,
+  removeInbox,
+  tellInboxState,
+} from '../store/inboxes.ts'
 import { mustBe, seesInbox, type Who } from './access.ts'
-import { ConnectionTestSchema, tried } from './connection-test.ts'
+import { accountsOf, ConnectionTestSchema, tried } from './connection-test.ts'
 import { connectionFields, edited, InboxChange, NewInbox, typedConnection } from './inbox-fields.ts'
 import { InboxSchema, inboxJson } from './inbox-json.ts'
 import { changeInbox, createInbox, savedInbox } from './inbox-saving.ts'
@@ -69,7 +77,7 @@ const change = createRoute({
   path: '/{id}',
   summary: 'Change an inbox, pause it, or switch its account',
   description:
-    'What is not named stays. Where address, host, port, TLS, user or password change, a `testId` or `force` is needed, as for a new inbox.',
+    'What is not named stays. Where address, host, port, TLS, user or password change, a `testId` or `force` is needed, as for a new inbox. Another host or user needs its password again.',
   middleware,
   request: { ...one, body: body(InboxChange) },
   responses: { ...answers, ...refusals('not_found', 'conflict', ...written) },
@@ -104,7 +112,7 @@ const test = createRoute({
   path: '/test-connection',
   summary: 'Test the connection to IMAP and SMTP, side by side, before it is saved',
   description:
-    'With `inboxId` what is not named is taken from that inbox, its password too. The `testId` is good for `POST` and `PATCH` of inboxes with the same settings.',
+    'With `inboxId` what is not named is taken from that inbox; its password only for the servers and users it is saved for. The `testId` is good for `POST` and `PATCH` of inboxes with the same settings.',
   middleware,
   request: {
     query: noQuery,
@@ -146,7 +154,8 @@ export const inboxes = noun()
     const typed = c.req.valid('json')
     const siteId = c.get('siteId')
     await mustExist(c.env, siteId, typed.assistantId)
-    const edit = await edited(typed, null)
+    const edit = await edited(c.env, typed, null)
+    if (typed.folders && !typed.force) await mustHaveFolders(c.env, edit.connection!, typed.folders)
     const row = await createInbox(c.env, siteId, { ...edit, connection: edit.connection! }, typed)
     if (!row) throw new Refusal('address_taken')
     return c.json(await lively(c.env, row), 200)
@@ -155,7 +164,7 @@ export const inboxes = noun()
     const { inboxId, ...typed } = c.req.valid('json')
     const siteId = c.get('siteId')
     const saved = inboxId === undefined ? null : await savedInbox(c.env, siteId, inboxId)
-    const connection = (await typedConnection(typed, saved)) ?? (await saved!.connection())
+    const connection = (await typedConnection(c.env, typed, saved)) ?? (await saved!.connection())
     const result = await tried(c.env, connection, c.req.header('accept-language'))
     if (!result.ok) return c.json({ ...result, testId: null, expiresAt: null }, 200)
     const { KEK } = settings(c.env)
@@ -178,7 +187,12 @@ export const inboxes = noun()
     const siteId = c.get('siteId')
     const { id } = await found(c.env, siteId, c.get('who'), c.req.valid('param').id)
     await mustExist(c.env, siteId, typed.assistantId)
-    const row = await changeInbox(c.env, siteId, id, typed, saved => edited(typed, saved))
+    const row = await changeInbox(c.env, siteId, id, typed, async saved => {
+      const edit = await edited(c.env, typed, saved)
+      if (typed.folders)
+        await mustHaveFolders(c.env, edit.connection ?? (await saved.connection()), typed.folders)
+      return edit
+    })
     return c.json(await lively(c.env, row), 200)
   })
   .openapi(disconnect, async c => {
@@ -191,15 +205,21 @@ export const inboxes = noun()
   })
   .openapi(check, async c => {
     const siteId = c.get('siteId')
-    const { id } = await found(c.env, siteId, c.get('who'), c.req.valid('param').id)
+    const row = await found(c.env, siteId, c.get('who'), c.req.valid('param').id)
+    const { id } = row
     const connection = await (await savedInbox(c.env, siteId, id)).connection()
     if ((connection.imap && !connection.imapPassword) || (connection.smtp && !connection.smtpPassword))
       throw new Refusal('missing_field', 'This inbox has no password yet: save one first.', 'password')
     const result = await tried(c.env, connection, c.req.header('accept-language'))
     if (result.ok) {
       const passed = await fingerprint(settings(c.env).KEK, siteId, connection)
-      await changeInbox(c.env, siteId, id, { passed }, async saved => edited({}, saved))
-    }
+      await changeInbox(c.env, siteId, id, { passed }, async saved => edited(c.env, {}, saved))
+    } else if (row.verifiedAt === null)
+      await tellInboxState(db(c.env.DB), siteId, id, {
+        state: 'unverified',
+        reason: result.message,
+        at: Date.now(),
+      })
     return c.json({ ...result, testId: null, expiresAt: null }, 200)
   })
 
@@ -226,6 +246,21 @@ const FORGET_ATTEMPTS = 3
 async function mustExist(env: Env, siteId: string, assistantId: string | null | undefined): Promise<void> {
   if (assistantId && !(await assistantById(db(env.DB), siteId, assistantId)))
     throw new Refusal('invalid_field', `There is no assistant with the id ${assistantId}.`, 'assistantId')
+}
+
+/** A folder that is not there is named now. A server that cannot be asked just now refuses nobody: the inbox's state will tell. */
+async function mustHaveFolders(env: Env, connection: Connection, wanted: readonly string[]): Promise<void> {
+  const { imap } = accountsOf(connection)
+  if (!imap) return
+  const there = await foldersOf(env, imap)
+  const missing = there && wanted.find(path => !there.some(one => one === path || bothInbox(one, path)))
+  if (missing)
+    throw new Refusal('invalid_field', `There is no folder "${missing}" in this mailbox.`, 'folders')
+}
+
+/** RFC 3501 §5.1: INBOX alone is the same in any case. */
+function bothInbox(one: string, other: string): boolean {
+  return one.toUpperCase() === 'INBOX' && other.toUpperCase() === 'INBOX'
 }
 
 /** One that cannot be read does not hold up the others. */

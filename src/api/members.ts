@@ -17,6 +17,7 @@ import {
   unknownInboxes,
 } from '../store/members.ts'
 import { mustBe, type Who } from './access.ts'
+import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
 import { noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
@@ -45,7 +46,7 @@ const MemberSchema = z
   .openapi('Member')
 
 const fields = {
-  name: z.string().trim().min(1).max(200),
+  name: oneLine(200),
   email: z.email().max(254),
   role,
   inboxes: z.array(z.uuid()).max(500).nullable(),

@@ -42,6 +42,8 @@ export const MessageSchema = z
       .openapi({ description: 'What the writer newly said; the full text is at the message itself.' }),
     contentIsCut: z.boolean(),
     subject: z.string().nullable(),
+    to: z.string().nullable().openapi({ description: 'Of an outgoing mail: whom it goes to.' }),
+    inbox: z.uuid().nullable().openapi({ description: 'The inbox a mail came by or leaves through.' }),
     feedback: z.null(),
     createdAt: z.string().openapi({ description: 'Milliseconds since the epoch, as a string.' }),
     attachments: z.array(AttachmentSchema),
@@ -74,7 +76,7 @@ export const MessageSchema = z
       .nullable()
       .openapi({
         description:
-          'Of an outgoing message: draft, discarded, queued, leaving, sent, retry, failed, uncertain, withdrawn or held.',
+          'Of an outgoing message: draft, discarded, queued, sending, leaving, sent, retry, failed, uncertain, withdrawn or held.',
       }),
     by: z
       .object({ kind: z.enum(['person', 'program']), id: z.string(), name: z.string() })
@@ -294,6 +296,8 @@ export function messageJson(row: Row): z.infer<typeof MessageSchema> {
     content: row.content,
     contentIsCut: details.cut ?? false,
     subject: details.subject ?? null,
+    to: details.to ?? null,
+    inbox: details.mail?.inboxId ?? null,
     feedback: null,
     createdAt: String(row.createdAt),
     attachments: (details.attachments ?? []).map((one, n) => ({
@@ -324,6 +328,10 @@ export function messageJson(row: Row): z.infer<typeof MessageSchema> {
     by: details.by ?? null,
     edited: details.edited ?? false,
     flags: details.flags ?? [],
-    original: details.mail ? `${base}/original` : null,
+    // A draft has no mail yet, and a discarded one never will.
+    original:
+      details.mail && !['draft', 'discarded'].includes(details.delivery?.status ?? '')
+        ? `${base}/original`
+        : null,
   }
 }

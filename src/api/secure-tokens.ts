@@ -7,6 +7,7 @@ import { dataKeyOf, inboxOfAddress } from '../store/inboxes.ts'
 import { keepToken, sealToken, type TokenName } from '../store/secure-tokens.ts'
 import { mustBe } from './access.ts'
 import { agentNoun, agentRefusals, mustBeOwnSite } from './agent-answers.ts'
+import { ONE_LINE } from './inbox-fields.ts'
 import { givePassword } from './site-email.ts'
 
 const encrypt = createRoute({
@@ -26,8 +27,16 @@ const encrypt = createRoute({
               site_id: z.string(),
               token_type: z.string().trim().min(1).max(100).openapi({ example: 'email' }),
               identifier: z.string().trim().max(320).default('').openapi({ example: 'user@example.com' }),
-              value: z.string().min(1).max(10_000),
+              value: z
+                .string()
+                .min(1)
+                .max(5000)
+                .openapi({ description: 'Of type `email` at most 1,000 characters on one line.' }),
               store_in_db: z.boolean().default(false),
+            })
+            .refine(({ token_type, value }) => token_type !== 'email' || isPassword(value), {
+              path: ['value'],
+              message: 'must be a password: one line of at most 1,000 characters',
             })
             .openapi('SecretToSeal'),
         },
@@ -51,6 +60,11 @@ const encrypt = createRoute({
     ...agentRefusals('SITE_CONFIG_NOT_FOUND'),
   },
 })
+
+/** As `/api/v1/inboxes` takes them. */
+function isPassword(value: string): boolean {
+  return value.length <= 1000 && ONE_LINE.test(value)
+}
 
 export const secureTokens = agentNoun().openapi(encrypt, async c => {
   const { site_id, token_type, identifier, value, store_in_db } = c.req.valid('json')

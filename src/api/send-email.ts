@@ -4,16 +4,17 @@ import { writeEmail } from '../conversation/write.ts'
 import { isUuid } from '../domain/ids.ts'
 import { type Problem, statusOf } from '../domain/problem.ts'
 import { assistantById } from '../store/assistants.ts'
+import { conversationById } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
-import { EmailSettings, type InboxRow } from '../store/inboxes.ts'
+import { EmailSettings, type InboxRow, inboxById } from '../store/inboxes.ts'
 import { seesInbox, type Who } from './access.ts'
 import { AgentRefusal, agentNoun, agentRefusals, mustBeOwnSite } from './agent-answers.ts'
 import { attachmentsOf, NewAttachmentSchema } from './attachments.ts'
-import { mailAddress } from './inbox-fields.ts'
+import { mailAddress, ONE_LINE } from './inbox-fields.ts'
 import { siteInbox } from './site-email.ts'
 
-const oneLine = z.string().regex(/^[^\u0000-\u001f\u007f]*$/, 'must be one line')
+const oneLine = z.string().regex(ONE_LINE, 'must be one line')
 
 const SendOrder = z
   .object({
@@ -22,10 +23,10 @@ const SendOrder = z
     to: mailAddress,
     email: mailAddress,
     subject: oneLine.trim().min(1).max(900),
-    content: z.string(),
+    content: z.string().openapi({ description: 'Plain text.' }),
     message: z.string(),
     from: mailAddress.openapi({ description: 'The inbox’s address or one of its aliases.' }),
-    agent_id: z.string(),
+    agent_id: z.string().max(100),
     conversation_id: z.string(),
     attachments: z.array(NewAttachmentSchema).max(50),
   })
@@ -82,13 +83,13 @@ export const sendEmail = agentNoun().openapi(send, async c => {
     throw new AgentRefusal('INVALID_REQUEST', `"content" may have ${TEXT_CHARS} characters at most.`, {
       field: 'content',
     })
-  const inbox = await sendingInbox(c.env, siteId, c.get('who'))
+  const inbox = await sendingInbox(c.env, siteId, c.get('who'), typed.conversation_id)
   const from = typed.from ?? inbox.address
   if (![inbox.address, ...EmailSettings.parse(JSON.parse(inbox.settings)).aliases].includes(from))
     throw new AgentRefusal('INVALID_REQUEST', `${from} is not an address of this inbox.`, { field: 'from' })
-  if (typed.conversation_id !== undefined && !isUuid(typed.conversation_id))
-    throw new AgentRefusal('NOT_FOUND', 'There is no conversation with that id.', {
-      field: 'conversation_id',
+  if (typed.agent_id !== undefined && !(await assistantNamed(c.env, siteId, typed.agent_id)))
+    throw new AgentRefusal('INVALID_REQUEST', `There is no assistant with the id ${typed.agent_id}.`, {
+      field: 'agent_id',
     })
   const who = c.get('who')
   const written = await writeEmail(c.env, {
@@ -131,10 +132,15 @@ export const sendEmail = agentNoun().openapi(send, async c => {
   })
 })
 
-async function sendingInbox(env: Env, siteId: string, who: Who): Promise<InboxRow> {
-  const inbox = await siteInbox(env, siteId)
-  if (!inbox || !seesInbox(who, inbox.id))
-    throw new AgentRefusal('EMAIL_NOT_CONFIGURED', 'No e-mail inbox is connected to this site.')
+/** The inbox of the conversation that is named, else the site's. */
+async function sendingInbox(env: Env, siteId: string, who: Who, conversationId?: string): Promise<InboxRow> {
+  const inbox =
+    conversationId === undefined
+      ? await siteInbox(env, siteId)
+      : await inboxOfConversation(env, siteId, who, conversationId)
+  if (!inbox) throw new AgentRefusal('EMAIL_NOT_CONFIGURED', 'No e-mail inbox is connected to this site.')
+  if (!seesInbox(who, inbox.id))
+    throw new AgentRefusal('FORBIDDEN', 'You have no right to the inbox that this would be sent from.')
   if (inbox.verifiedAt === null)
     throw new AgentRefusal(
       'EMAIL_NOT_CONFIGURED',
@@ -145,12 +151,27 @@ async function sendingInbox(env: Env, siteId: string, who: Who): Promise<InboxRo
   return inbox
 }
 
+async function inboxOfConversation(env: Env, siteId: string, who: Who, id: string) {
+  const d1 = db(env.DB)
+  const there = isUuid(id) ? await conversationById(d1, siteId, id) : undefined
+  if (!there || !seesInbox(who, there.conversation.inboxId))
+    throw new AgentRefusal('NOT_FOUND', 'There is no conversation with that id.', {
+      field: 'conversation_id',
+    })
+  const inbox = await inboxById(d1, siteId, there.conversation.inboxId)
+  if (!inbox)
+    throw new AgentRefusal('EMAIL_NOT_CONFIGURED', 'The inbox of this conversation was disconnected.')
+  return inbox
+}
+
+async function assistantNamed(env: Env, siteId: string, id: string) {
+  return isUuid(id) ? assistantById(db(env.DB), siteId, id) : undefined
+}
+
 /** A program speaks as the assistant, a member as themself. */
 async function senderOf(env: Env, siteId: string, who: Who, assistantId: string | null) {
   const assistant =
-    who.kind === 'key' && assistantId !== null && isUuid(assistantId)
-      ? await assistantById(db(env.DB), siteId, assistantId)
-      : undefined
+    who.kind === 'key' && assistantId !== null ? await assistantNamed(env, siteId, assistantId) : undefined
   return assistant
     ? { kind: 'assistant' as const, id: assistant.id, name: assistant.name }
     : { kind: 'person' as const, id: who.id, name: who.name }

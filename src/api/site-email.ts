@@ -7,7 +7,7 @@ import { canonicalHost } from '../domain/host.ts'
 import { settings } from '../env.ts'
 import { cleanPassword, type Provider, providers, type Variant } from '../mail/providers/index.ts'
 import { assistantsAfter } from '../store/assistants.ts'
-import type { Connection } from '../store/connection-tests.ts'
+import { type Connection, hasOwnSmtpPassword } from '../store/connection-tests.ts'
 import { db } from '../store/db.ts'
 import { dataKeyOf, EmailSettings, firstEmailInbox, type InboxRow, type Server } from '../store/inboxes.ts'
 import { openToken } from '../store/secure-tokens.ts'
@@ -16,7 +16,11 @@ import { changeInbox, createInbox, type InboxEdit, openable, type SavedInbox } f
 import { Refusal } from './problems.ts'
 
 const host = z.string().trim().min(1).max(255)
-const port = z.coerce.number().int().min(1).max(65535)
+/** A number, or its digits as text. */
+const port = z.preprocess(
+  typed => (typeof typed === 'string' && /^\d{1,5}$/.test(typed) ? Number(typed) : typed),
+  z.int().min(1).max(65535),
+)
 
 /** Both spellings are taken; the one of the documentation wins. */
 export const serverFields = {
@@ -34,7 +38,10 @@ export const serverFields = {
 export const SiteEmail = z
   .object({
     email: mailAddress.openapi({ description: 'The address used for login.' }),
-    aliases: z.array(mailAddress).max(50).openapi({ type: 'array' }),
+    aliases: z
+      .array(mailAddress)
+      .max(50)
+      .openapi({ type: 'array', items: { type: 'string', format: 'email' } }),
     ...serverFields,
   })
   .partial()
@@ -70,9 +77,17 @@ export function serverAfter(
   return {
     host: canonicalHost(at) ?? at,
     port: named.port ?? known?.port ?? fallback.port,
-    tls: tls ?? known?.tls ?? true,
+    // Another server is another agreement: what was said of the old one's TLS does not follow.
+    tls: tls ?? (known && sameServer(named, known) ? known.tls : true),
     user: known?.user ?? fallback.user,
   }
+}
+
+function sameServer(named: Named['imap'], known: Server): boolean {
+  return (
+    (named.host === undefined || (canonicalHost(named.host) ?? named.host) === known.host) &&
+    (named.port ?? known.port) === known.port
+  )
 }
 
 /** The site's e-mail inbox, or undefined. */
@@ -121,7 +136,7 @@ async function fresh(env: Env, siteId: string, typed: SiteEmail) {
   if (smtp === null) throw missing('outgoingServer')
   const provider = providerWith(imap.host, smtp.host)
   const password = await handedPassword(env, siteId, address)
-  const clean = password === null ? null : cleanPassword(provider, password)
+  const clean = password === null ? null : cleanPassword(provider, password, [imap, smtp])
   const [assistant] = await assistantsAfter(db(env.DB), siteId, '', 1)
   return {
     name: address,
@@ -149,11 +164,13 @@ async function merged(env: Env, saved: SavedInbox, typed: SiteEmail): Promise<In
   const smtp = serverAfter(named.smtp, named.tls, login(before.smtp), { host: null, port: 587, user })
   const rehoused = imap?.host !== before.imap?.host || smtp?.host !== before.smtp?.host
   const provider = rehoused ? providerWith(imap?.host, smtp?.host) : saved.row.provider
-  // Another address is another account, whose password the old one is not.
-  const own = moved ? null : before
+  // Another address is another account, whose password the old one is not; and no password is for another server.
+  const own = moved || rehoused ? null : before
   const handed =
-    own?.imapPassword && own.smtpPassword ? null : await handedPassword(env, saved.row.siteId, address)
-  const clean = handed === null ? null : cleanPassword(provider, handed)
+    rehoused || (own?.imapPassword && own.smtpPassword)
+      ? null
+      : await handedPassword(env, saved.row.siteId, address)
+  const clean = handed === null ? null : cleanPassword(provider, handed, [imap, smtp])
   return {
     ...saved.row,
     provider,
@@ -170,17 +187,13 @@ async function merged(env: Env, saved: SavedInbox, typed: SiteEmail): Promise<In
 
 /** A password that was handed over for this inbox's address becomes its password; where SMTP has its own, that one stays. */
 export async function givePassword(env: Env, inbox: InboxRow, password: string): Promise<void> {
-  const clean = cleanPassword(inbox.provider, password)
   const given = changeInbox(env, inbox.siteId, inbox.id, { force: true }, async saved => {
     const before = await saved.connection()
-    const ownSmtp =
-      before.imapPassword !== null &&
-      before.smtpPassword !== null &&
-      before.imapPassword !== before.smtpPassword
+    const clean = cleanPassword(saved.row.provider, password, [before.imap, before.smtp])
     return keeping(saved, {
       ...before,
       imapPassword: clean,
-      smtpPassword: ownSmtp ? before.smtpPassword : clean,
+      smtpPassword: hasOwnSmtpPassword(before) ? before.smtpPassword : clean,
     })
   })
   await given.catch(error => {
@@ -199,7 +212,8 @@ export async function savedConnection(env: Env, row: InboxRow): Promise<Connecti
   const connection = await openable(env, row).connection()
   if (connection.imapPassword !== null || connection.smtpPassword !== null) return connection
   const handed = await handedPassword(env, row.siteId, row.address)
-  const clean = handed === null ? null : cleanPassword(row.provider, handed)
+  const clean =
+    handed === null ? null : cleanPassword(row.provider, handed, [connection.imap, connection.smtp])
   return { ...connection, imapPassword: clean, smtpPassword: clean }
 }
 

@@ -5,6 +5,7 @@
  * who asks for a person gets one; one who only says thanks gets no mail.
  */
 
+import { plainText } from '../domain/markdown.ts'
 import { onlyThanks, wantsPerson } from '../domain/person.ts'
 import { bareSubject } from '../domain/thread.ts'
 import { questionWords, words } from '../domain/words.ts'
@@ -47,7 +48,7 @@ export async function answerFrom(question: Question, articlesFor: Search): Promi
   const articles = await articlesOn(question, articlesFor)
   if (articles.length === 0) return { ...none, text: letter(say.unsure), sure: false }
   return {
-    text: letter(...articles.map(article => article.body.trim()), say.more),
+    text: letter(...articles.map(article => plainText(article.body).trim()), say.more),
     citations: articles.map(({ id, title, url }) => ({ id, title, url })),
     language: articles[0]!.language,
     sure: true,

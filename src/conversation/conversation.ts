@@ -15,8 +15,10 @@ import {
   step,
   type Turn,
 } from '../domain/conversation.ts'
+import type { Mailbox } from '../domain/email.ts'
 import type { Phase } from '../domain/outbox.ts'
 import { type Problem, problem } from '../domain/problem.ts'
+import { replySubject } from '../domain/thread.ts'
 import { log } from '../log.ts'
 import { project } from '../store/conversations.ts'
 import { Memory, type OwedEffect } from './memory.ts'
@@ -101,29 +103,60 @@ export class Conversation extends DurableObject<Env> {
     return now()
   }
 
+  /** How an answer to this conversation goes out: to whom, from which address of ours, under which subject. */
+  async answering(): Promise<{ to: Mailbox; from: string; subject: string } | null> {
+    const last = this.#memory.state()
+      ? this.#memory.messages().findLast(one => one.details.mail?.replyTo)
+      : undefined
+    const mail = last?.details.mail
+    return mail?.replyTo
+      ? { to: mail.replyTo, from: mail.ours, subject: replySubject(last!.details.subject ?? '') }
+      : null
+  }
+
   /** A mail that a person or a program writes. Safe to repeat: a message already here stays as it is. */
   async write(opening: Opening, written: Written): Promise<Message> {
     const state = this.#memory.state() ?? opened(opening)
     const known = this.#memory.state() ? this.#memory.message(written.message.id) : null
     const { by, message } = written
-    const event = { type: 'message_written' as const, by, known, message: inThread(message, this.#thread()) }
+    const event = {
+      type: 'message_written' as const,
+      by,
+      known,
+      living: this.#living(),
+      message: inThread(message, this.#thread()),
+    }
     this.#take(state, event, Date.now())
     await this.#settle()
     return this.#memory.message(message.id)!
   }
 
-  /** `attachments` null leaves them as they are. */
-  async editDraft(id: string, content: string, attachments: AttachmentRef[] | null): Promise<DraftAnswer> {
-    return this.#toDraft(id, draft => ({
-      type: 'draft_edited',
-      draft,
-      content,
-      attachments: attachments ?? draft.details.attachments ?? [],
-    }))
+  /** What is null stays as it is; `citations` are ids of those to keep. */
+  async editDraft(
+    id: string,
+    edit: { content: string; attachments: AttachmentRef[] | null; citations: string[] | null },
+  ): Promise<DraftAnswer> {
+    return this.#toDraft(id, draft => {
+      const { attachments, citations } = draft.details
+      return {
+        type: 'draft_edited',
+        draft,
+        content: edit.content,
+        attachments: edit.attachments ?? attachments ?? [],
+        citations: (citations ?? []).filter(one => edit.citations?.includes(one.id) ?? true),
+      }
+    })
   }
 
   async approveDraft(id: string, by: Author, reread: boolean): Promise<DraftAnswer> {
-    return this.#toDraft(id, draft => ({ type: 'draft_approved', draft, by, reread, newest: this.#newest() }))
+    return this.#toDraft(id, draft => ({
+      type: 'draft_approved',
+      draft,
+      by,
+      reread,
+      newest: this.#newest(),
+      living: this.#living(),
+    }))
   }
 
   async discardDraft(id: string, by: Author): Promise<DraftAnswer> {
@@ -138,6 +171,12 @@ export class Conversation extends DurableObject<Env> {
     if (turn.refused) return { problem: turn.refused }
     await this.#settle()
     return { message: this.#memory.message(id)! }
+  }
+
+  /** Drafts that wait for a person. */
+  #living(): Message[] {
+    if (!this.#memory.state()) return []
+    return this.#memory.messages().filter(one => one.delivery?.status === 'draft')
   }
 
   /** The last thing a person on the other side said. */
@@ -231,7 +270,8 @@ export class Conversation extends DurableObject<Env> {
       })
       this.#memory.done(effect.id)
       if (event) {
-        this.#take(this.#memory.state()!, event, Date.now())
+        const made = event.type === 'answer_made' ? { ...event, living: this.#living() } : event
+        this.#take(this.#memory.state()!, made, Date.now())
         this.ctx.waitUntil(this.#settle())
       }
     } catch (error) {

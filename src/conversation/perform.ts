@@ -1,6 +1,6 @@
 /** What a conversation owes, one case per effect. What comes back is an event for the conversation, or nothing. */
 import { assistantKinds } from '../assistants/index.ts'
-import { domainOf } from '../domain/address.ts'
+import { domainOf, sameAddress } from '../domain/address.ts'
 import {
   askedAbout,
   type Citation,
@@ -9,9 +9,11 @@ import {
   type Effect,
   type Message,
 } from '../domain/conversation.ts'
-import { spokenTime } from '../domain/hours.ts'
+import { mayAnswerAt, spokenTime } from '../domain/hours.ts'
 import { languageOf } from '../domain/language.ts'
+import { mayBeAnswered } from '../domain/permission.ts'
 import { type Problem, problem } from '../domain/problem.ts'
+import { decideAgain, type ReplyReason } from '../domain/reply.ts'
 import { textsIn } from '../domain/texts.ts'
 import { replySubject } from '../domain/thread.ts'
 import type { Original } from '../mail/answer.ts'
@@ -57,9 +59,13 @@ async function askAssistant(
   const last = asked.at(-1)
   if (!last) return null
   // Read again: it may have changed while the assistant thought.
-  const missing = (why: Problem | null = null): ConversationEvent => ({
+  const missing = (
+    reason: Problem | null = null,
+    why: ReplyReason = 'assistant_silent',
+  ): ConversationEvent => ({
     type: 'answer_missing',
-    problem: why,
+    why,
+    problem: reason,
     epoch: effect.epoch,
     message: message(last.id) ?? last,
   })
@@ -72,7 +78,17 @@ async function askAssistant(
     inboxById(db(env.DB), now.siteId, last.details.mail?.inboxId ?? now.inboxId),
     contactById(db(env.DB), now.siteId, now.contact.id),
   ])
-  const rules = inbox && EmailSettings.parse(JSON.parse(inbox.settings))
+  if (!inbox) return missing(problem('inbox_disconnected'))
+  const rules = EmailSettings.parse(JSON.parse(inbox.settings))
+  const { replyTo } = last.details.mail ?? {}
+  // The inbox may have changed since the mail came, or closed while the answer waited.
+  const again = decideAgain(effect.draft ? 'draft' : 'answer', {
+    mode: rules.mode,
+    hasAssistant: inbox.assistantId !== null,
+    permitted: mayBeAnswered(now.contact.address, rules) && mayBeAnswered(replyTo?.address ?? '', rules),
+    open: mayAnswerAt(rules.hours, rules.timeZone, Date.now()),
+  })
+  if (again?.do === 'silent') return missing(null, again.why)
   const answer = await assistant.answer({
     subject: last.details.subject ?? '',
     said,
@@ -81,18 +97,23 @@ async function askAssistant(
       text: m.content,
     })),
     cited: before.flatMap(m => m.details.citations?.map(one => one.id) ?? []),
-    contactName: rules?.senderNames === false ? '' : now.contact.name,
-    contactLabels: contact ? (JSON.parse(contact.labels) as string[]) : [],
+    // Where a contact gave no name, the address stands for it, and is no way to greet anybody.
+    contactName:
+      rules.senderNames === false || now.contact.name === now.contact.address ? '' : now.contact.name,
+    // What only some may read goes to the address that carries the labels, not to wherever a mail wants its answer.
+    contactLabels:
+      contact && sameAddress(replyTo?.address ?? '', now.contact.address)
+        ? (JSON.parse(contact.labels) as string[])
+        : [],
     writtenTo: last.details.mail?.ours ?? '',
-    localTime: spokenTime(Date.now(), rules?.timeZone ?? 'UTC'),
-    // Someone joined us into a thread whose beginning we never saw.
-    quoted: before.length === 0 && isReply(asked[0]!) ? (asked[0]!.details.rest ?? '') : '',
+    localTime: spokenTime(Date.now(), rules.timeZone),
+    quoted: unseen(asked, messages()),
     assistantName: row.name,
     language: languageOf([...said, last.details.subject ?? ''].join('\n')),
   })
   if (answer.text.trim() === '') return missing(answer.problem)
   return answerMade(effect, last, {
-    draft: effect.draft,
+    draft: effect.draft || again?.do === 'draft',
     handsOver: answer.wantsPerson ?? false,
     sender: { kind: 'assistant', id: row.id, name: row.name },
     content: answer.text,
@@ -121,6 +142,7 @@ async function say(
     handsOver: false,
     sender: { kind: 'assistant', id: row.id, name: row.name },
     content: effect.text ?? textsIn(heard).startedAnew,
+    fixed: true,
     citations: [],
     language,
   })
@@ -133,6 +155,7 @@ interface Made {
   content: string
   citations: Citation[]
   language: string
+  fixed?: true
 }
 
 function answerMade(effect: { id: string; epoch: number }, to: Message, made: Made): ConversationEvent {
@@ -154,6 +177,7 @@ function answerMade(effect: { id: string; epoch: number }, to: Message, made: Ma
         subject: replySubject(subject ?? ''),
         citations: made.citations,
         language: made.language,
+        ...(made.fixed ? { fixed: made.fixed } : {}),
         to: mail?.replyTo?.address,
         mail: mail && {
           ...mail,
@@ -168,9 +192,14 @@ function answerMade(effect: { id: string; epoch: number }, to: Message, made: Ma
   }
 }
 
-/** The mail names others before it. */
-function isReply({ details }: Message): boolean {
-  return (details.mail?.references.length ?? 0) > 0
+/** What the contact quoted and we never received: below their first mail, or below one that names a mail we do not have. */
+function unseen(asked: readonly Message[], all: readonly Message[]): string {
+  const known = new Set(all.map(one => one.details.mail?.rfcId))
+  return asked
+    .filter(one => one.position === 0 || one.details.mail?.references.some(id => !known.has(id)))
+    .map(one => one.details.rest ?? '')
+    .filter(Boolean)
+    .join('\n\n')
 }
 
 async function send(messageId: string, hands: Hands): Promise<ConversationEvent | null> {
@@ -194,6 +223,7 @@ async function send(messageId: string, hands: Hands): Promise<ConversationEvent 
     createdAt: message.createdAt,
     attachments: message.details.attachments ?? [],
     automatic: automaticMark(message),
+    byMachine: !message.details.by && !message.details.fixed,
     original: originalOf(message, hands),
   })
   return refused && { type: 'fate_told', message, status: 'failed', problem: refused }

@@ -24,6 +24,8 @@ export interface EmailOrder {
   attachments: NewAttachment[]
   /** Else the latest conversation of this inbox with that contact, else a new one. */
   conversationId?: string
+  /** Recipient and sender come from that conversation itself, so its contact need not have that address. */
+  answers?: true
   sender: { kind: 'assistant' | 'person'; id: string; name: string }
   by: Author
   /** The message's id, UUIDv7: the same id twice is one mail. */
@@ -61,7 +63,7 @@ export async function writeEmail(env: Env, order: EmailOrder): Promise<WrittenEm
   })
   const named = order.conversationId ? await conversationById(d1, siteId, order.conversationId) : null
   // Another contact's conversation is not this recipient's to read on in.
-  if (order.conversationId && named?.contact.id !== contact.id)
+  if (order.conversationId && !order.answers && named?.contact.id !== contact.id)
     return {
       kind: 'refused',
       problem: problem('not_found', 'There is no conversation of that id with this recipient.'),

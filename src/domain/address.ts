@@ -1,4 +1,5 @@
 import type { Email, Mailbox } from './email.ts'
+import { canonicalHost } from './host.ts'
 
 /**
  * Mail addresses: when two are the same person's, which ones no person reads, and whom an answer goes to. Addresses
@@ -7,14 +8,22 @@ import type { Email, Mailbox } from './email.ts'
 
 /**
  * The form in which addresses are stored and compared. Lower-case throughout: RFC 5321 §2.4 lets a server tell `Bob`
- * from `bob`, none does. Plus tags stay: `bob+shop@` may be another mailbox, and is the address he wrote from.
+ * from `bob`, none does. Plus tags stay: `bob+shop@` may be another mailbox, and is the address he wrote from. A domain
+ * in letters of the world is its A-label (RFC 5890), as servers and other programs write it.
  */
 export function normaliseAddress(address: string): string {
   const bare = address.trim().replace(/^<([^<>]*)>$/, '$1')
-  return bare
+  const normal = bare
     .trim()
     .toLowerCase()
     .replace(/(?<!\.)\.+$/, '')
+  const at = normal.lastIndexOf('@') + 1
+  return at === 0 ? normal : `${normal.slice(0, at)}${asciiDomain(normal.slice(at))}`
+}
+
+/** A domain in its A-labels; what is none, and what is ASCII already, stays. */
+export function asciiDomain(domain: string): string {
+  return /[^\x00-\x7f]/.test(domain) ? (canonicalHost(domain) ?? domain) : domain
 }
 
 export function sameAddress(one: string, other: string): boolean {

@@ -7,20 +7,42 @@ import type { Problem, ProblemCode } from './problem.ts'
 
 export type UiLanguage = 'en' | 'zh-TW'
 
-const CONNECTED: Record<UiLanguage, string> = {
-  en: 'Connected. The IMAP and SMTP servers passed the connection test.',
-  'zh-TW': '連線成功！IMAP 和 SMTP 伺服器連線測試通過',
+/** Which servers there were to test; the one that is not is Cloudflare's own, and is known to work only once there is mail. */
+export type Tested = 'both' | 'imap' | 'smtp' | 'none'
+
+const CONNECTED: Record<Tested, Record<UiLanguage, string>> = {
+  both: {
+    en: 'Connected. The IMAP and SMTP servers passed the connection test.',
+    'zh-TW': '連線成功！IMAP 和 SMTP 伺服器連線測試通過',
+  },
+  imap: {
+    en: 'Connected. The IMAP server passed the connection test. Sending was not tested: mail leaves through Cloudflare.',
+    'zh-TW': '連線成功！IMAP 伺服器連線測試通過。寄信未經測試：郵件由 Cloudflare 寄出。',
+  },
+  smtp: {
+    en: 'Connected. The SMTP server passed the connection test. Receiving was not tested: mail comes in by Email Routing.',
+    'zh-TW': '連線成功！SMTP 伺服器連線測試通過。收信未經測試：郵件由 Email Routing 轉入。',
+  },
+  none: {
+    en: 'There was no server to test: mail comes in by Email Routing and leaves through Cloudflare. Write a mail to the address to see that it arrives.',
+    'zh-TW':
+      '沒有可測試的伺服器：郵件由 Email Routing 轉入，並由 Cloudflare 寄出。請寄一封信到此地址，確認能收到。',
+  },
 }
 
 /** @param accept an Accept-Language header, if there is one. */
-export function connected(accept?: string): string {
-  return CONNECTED[uiLanguage(accept)]
+export function connected(tested: Tested, accept?: string): string {
+  return CONNECTED[tested][uiLanguage(accept)]
 }
+
+/** Of an inbox without an SMTP server, where nothing else sends. */
+export const NO_WAY_OUT =
+  'This inbox has no SMTP server, and this deployment cannot send without one. Deploy it with SEND_EMAIL=1, or give an SMTP server.'
 
 /** The problem's own sentence, or the Chinese one of its code. */
 export function sentenceOf(problem: Problem, accept?: string): string {
   if (uiLanguage(accept) === 'en') return problem.message
-  return CHINESE_CERTIFICATE[problem.message] ?? CHINESE[problem.code] ?? problem.message
+  return CHINESE_SENTENCES[problem.message] ?? CHINESE[problem.code] ?? problem.message
 }
 
 /** RFC 9110 §12.5.4: the language wanted most that we have; the first of equals; English where none is ours. */
@@ -61,7 +83,9 @@ const CHINESE: Partial<Record<ProblemCode, string>> = {
   bridge_unavailable: 'IMAP 橋接服務暫時無法使用，請稍後再試。',
 }
 
-const CHINESE_CERTIFICATE: Record<string, string> = {
+const CHINESE_SENTENCES: Record<string, string> = {
+  [NO_WAY_OUT]:
+    '此信箱沒有 SMTP 伺服器，而此部署無法以其他方式寄信。請以 SEND_EMAIL=1 部署，或填寫 SMTP 伺服器。',
   [CERTIFICATE_SENTENCES.expired]: '郵件伺服器的憑證已過期。',
   [CERTIFICATE_SENTENCES['not yet']]: '郵件伺服器的憑證尚未生效。',
   [CERTIFICATE_SENTENCES.name]: '郵件伺服器的憑證屬於另一個名稱，請填憑證上的伺服器名稱。',

@@ -9,7 +9,13 @@
 import type { Phase } from './outbox.ts'
 import type { Problem } from './problem.ts'
 import { problem } from './problem.ts'
-import { decideReply, type ReplyDecision, type ReplyFacts, type ReplyRules } from './reply.ts'
+import {
+  decideReply,
+  type ReplyDecision,
+  type ReplyFacts,
+  type ReplyReason,
+  type ReplyRules,
+} from './reply.ts'
 
 export interface ConversationState {
   v: 1
@@ -86,6 +92,8 @@ export interface Details {
   to?: string
   /** Who answers for an outgoing message that is no automatic one: who wrote it, or approved it. */
   by?: Author
+  /** A text that people wrote beforehand: no machine made it up. */
+  fixed?: true
   /** Of a draft: a person changed it. */
   edited?: true
 }
@@ -139,6 +147,8 @@ export type ConversationEvent =
     }
   | {
       type: 'answer_made'
+      /** Drafts that wait, in events that may make them superfluous: one question has one draft (I3). */
+      living?: Message[]
       epoch: number
       /** The id of the effect that asked for it. */
       ask: string
@@ -148,20 +158,34 @@ export type ConversationEvent =
       message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery' | 'direction'>
     }
   /** The assistant has nothing to say to this message, the last one asked about. */
-  | { type: 'answer_missing'; epoch: number; message: Message; problem: Problem | null }
+  | { type: 'answer_missing'; epoch: number; message: Message; why: ReplyReason; problem: Problem | null }
   | { type: 'leaving_asked'; message: Message }
   /** `rfcId` where the platform that sent it gave the mail a Message-ID of its own. */
   | { type: 'fate_told'; message: Message; status: Phase; problem: Problem | null; rfcId?: string }
   /** A person or a program writes to the contact. */
   | {
       type: 'message_written'
+      living?: Message[]
       by: Author
       known: Message | null
       message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery' | 'direction'>
     }
-  | { type: 'draft_edited'; draft: Message; content: string; attachments: AttachmentRef[] }
+  | {
+      type: 'draft_edited'
+      draft: Message
+      content: string
+      attachments: AttachmentRef[]
+      citations: Citation[]
+    }
   /** `reread`: the person has seen that the contact wrote again. */
-  | { type: 'draft_approved'; draft: Message; by: Author; reread: boolean; newest: Message | null }
+  | {
+      type: 'draft_approved'
+      living?: Message[]
+      draft: Message
+      by: Author
+      reread: boolean
+      newest: Message | null
+    }
   | { type: 'draft_discarded'; draft: Message; by: Author }
   | { type: 'person_took_over' }
   | { type: 'handed_back' }
@@ -327,11 +351,13 @@ function answerMade(
   const none: { asks: string[]; sends: boolean } = { asks: [], sends: false }
   const done = before.answered?.epoch === event.epoch ? before.answered : none
   if (done.asks.includes(event.ask) || (!draft && done.sends)) return unchanged(before)
+  const superseded = withoutDrafts(event.living, before.seq, 'superseded', at)
+  const seq = before.seq + superseded.length + 1
   const message: Message = {
     ...event.message,
     direction: 'outgoing',
     position: before.length,
-    seq: before.seq + 1,
+    seq,
     epoch: event.epoch,
     delivery: { status: draft ? 'draft' : 'queued', problem: takenOver ? problem('taken_over') : null, at },
   }
@@ -339,13 +365,13 @@ function answerMade(
     state: {
       ...before,
       length: before.length + 1,
-      seq: before.seq + 1,
+      seq,
       lastMessage: { id: message.id, at: message.createdAt },
       pending: draft ? before.pending : { messageId: message.id, epoch: event.epoch },
       answered: { epoch: event.epoch, asks: [...done.asks, event.ask], sends: done.sends || !draft },
       handsOver: event.handsOver && !draft ? message.id : before.handsOver,
     },
-    messages: [message],
+    messages: [...superseded, message],
     effects: draft ? [] : [{ kind: 'send', id: `send:${message.id}`, messageId: message.id }],
   }
 }
@@ -357,7 +383,7 @@ function answerMissing(
 ): Turn {
   if (event.epoch !== before.epoch) return unchanged(before)
   const seq = before.seq + 1
-  const reply: ReplyDecision = { do: 'silent', why: 'assistant_silent' }
+  const reply: ReplyDecision = { do: 'silent', why: event.why }
   return {
     state: { ...before, seq },
     messages: [
@@ -430,12 +456,15 @@ function messageWritten(
   at: number,
 ): Turn {
   // A person's own words make the assistant's answer superfluous; a program's may be about something else.
-  const called = event.by.kind === 'person' ? callBack(before, 'taken_over') : unchanged(before)
+  const person = event.by.kind === 'person'
+  const called = person ? callBack(before, 'taken_over') : unchanged(before)
+  const superseded = withoutDrafts(person ? event.living : [], before.seq, 'taken_over', at)
+  const seq = before.seq + superseded.length + 1
   const message: Message = {
     ...event.message,
     direction: 'outgoing',
     position: before.length,
-    seq: before.seq + 1,
+    seq,
     epoch: called.state.epoch,
     delivery: { status: 'queued', problem: null, at },
     details: { ...event.message.details, by: event.by },
@@ -444,12 +473,28 @@ function messageWritten(
     state: {
       ...called.state,
       length: before.length + 1,
-      seq: before.seq + 1,
+      seq,
       lastMessage: { id: message.id, at: message.createdAt },
     },
-    messages: [message],
+    messages: [...superseded, message],
     effects: [...called.effects, { kind: 'send', id: `send:${message.id}`, messageId: message.id }],
   }
+}
+
+/** Drafts that another answer has made superfluous are discarded, but for what a person has worked on (I5). */
+function withoutDrafts(
+  living: readonly Message[] | undefined,
+  seq: number,
+  why: 'superseded' | 'taken_over',
+  at: number,
+): Message[] {
+  return (living ?? [])
+    .filter(one => !one.details.edited)
+    .map((one, n) => ({
+      ...one,
+      seq: seq + n + 1,
+      delivery: { status: 'discarded', problem: problem(why), at },
+    }))
 }
 
 /** A draft is one until it is approved or discarded, and nothing is done to it after that (H6). */
@@ -466,7 +511,12 @@ function draftEdited(
   const refused = draftRefused(before, event.draft)
   if (refused) return refused
   const seq = before.seq + 1
-  const { draft, content, attachments } = event
+  const { draft, content, attachments, citations } = event
+  const missing = imagesIn(content).find(cid => !attachments.some(one => one.contentId === cid))
+  if (missing !== undefined) {
+    const why = `The text shows an image "${missing}", and no attachment has that contentId.`
+    return { ...unchanged(before), refused: problem('invalid_field', why, 'content') }
+  }
   return {
     state: { ...before, seq },
     messages: [
@@ -474,12 +524,17 @@ function draftEdited(
         ...draft,
         seq,
         content,
-        details: { ...draft.details, attachments, edited: true },
+        details: { ...draft.details, attachments, citations, edited: true },
         delivery: { status: 'draft', problem: draft.delivery!.problem, at },
       },
     ],
     effects: [],
   }
+}
+
+/** The Content-IDs that a text shows as `![alt](cid:…)`. */
+export function imagesIn(content: string): string[] {
+  return [...content.matchAll(/!\[[^\]\n]*\]\(cid:([^\s)<>"]+)\)/g)].map(match => match[1]!)
 }
 
 /** Exactly once: the second to ask finds it no draft any more. */
@@ -495,10 +550,13 @@ function draftApproved(
   if (stale && !event.reread) return { ...unchanged(before), refused: problem('draft_stale') }
   // It is the answer now: another one in the making would be a second.
   const called = callBack(before, 'superseded')
-  const seq = before.seq + 1
+  const others = (event.living ?? []).filter(one => one.id !== draft.id)
+  const superseded = withoutDrafts(others, before.seq, 'superseded', at)
+  const seq = before.seq + superseded.length + 1
   return {
     state: { ...called.state, seq },
     messages: [
+      ...superseded,
       {
         ...draft,
         seq,

@@ -103,3 +103,25 @@ function unquoted(value: string): string {
 function mistake(at: number, message: string) {
   return { articles: [], mistakes: [{ at, message }] }
 }
+
+/**
+ * Markdown as a mail can show it: headings, emphasis and code lose their marks, links keep their address, lists and text stay. Only what is
+ * surely a mark goes: `2 * 3`, `snake_case` and a `#1` in a sentence are left alone.
+ */
+export function plainText(markdown: string): string {
+  return markdown
+    .split('\n')
+    .filter(line => !/^\s*(?:```|~~~)/.test(line))
+    .map(line =>
+      line
+        .replace(/^ {0,3}#{1,6}\s+(.*?)\s*#*$/, '$1')
+        .replace(/!\[([^\]\n]*)\]\([^)\s]+\)/g, '$1')
+        .replace(/\[([^\]\n]+)\]\((https?:\/\/[^)\s]+|mailto:[^)\s]+)\)/g, (_, text: string, url: string) =>
+          text === url ? url : `${text} (${url.replace(/^mailto:/, '')})`,
+        )
+        .replace(/(\*\*|__)(?=\S)([^\n]*?\S)\1/g, '$2')
+        .replace(/(?<![\w*])\*(?=[^\s*])([^*\n]*[^\s*])\*(?![\w*])/g, '$1')
+        .replace(/`([^`\n]+)`/g, '$1'),
+    )
+    .join('\n')
+}

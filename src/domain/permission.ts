@@ -2,7 +2,7 @@
  * Who is answered by a machine, and what it may read for whom. Lists hold addresses (`ann@example.com`) and domains (`example.com`, which
  * covers its subdomains). Blocked wins over allowed; an empty allow list allows everyone. What is refused here is still stored and shown.
  */
-import { domainOf, normaliseAddress } from './address.ts'
+import { asciiDomain, domainOf, normaliseAddress } from './address.ts'
 
 export function mayBeAnswered(
   address: string,
@@ -21,7 +21,8 @@ export function mayRead(articleLabels: readonly string[], contactLabels: readonl
 export function listEntry(typed: string): string | null {
   const bare = normaliseAddress(typed).replace(/^(?:\*?@|\*\.)/, '')
   if (/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(bare)) return bare
-  return /^[^\s@.]+(?:\.[^\s@.]+)+$/.test(bare) ? bare : null
+  const domain = asciiDomain(bare)
+  return /^[^\s@.]+(?:\.[^\s@.]+)+$/.test(domain) ? domain : null
 }
 
 function covers(entry: string, address: string): boolean {

@@ -16,7 +16,10 @@ export const PROBLEMS = {
   invalid_field: [400, 'A field has a value that is not allowed.'],
   unknown_field: [400, 'This field does not exist here.'],
   bad_json: [400, 'The body is not valid JSON.'],
-  unauthorized: [401, 'Send an API key: Authorization: Api-Key <key>.'],
+  unauthorized: [
+    401,
+    'Send an API key or a member’s token: Authorization: Api-Key <key>. This one is missing or not good.',
+  ],
   forbidden: [403, 'This key may not do that.'],
   not_found: [404, 'There is nothing here with that id.'],
   conflict: [409, 'This was changed by someone else meanwhile. Read it again.'],
@@ -29,6 +32,7 @@ export const PROBLEMS = {
   test_invalid: [422, 'This testId is not good for these settings: test the connection again.'],
   too_large: [413, 'The body is too large.'],
   attachments_too_large: [413, 'The attachments are larger than 10 MB together.'],
+  inbox_disconnected: [409, 'The inbox of this conversation was disconnected.'],
   draft_answered: [409, 'This draft was already approved or discarded.'],
   draft_stale: [
     409,
@@ -67,6 +71,7 @@ export const PROBLEMS = {
   sender_limit: [429, 'The provider says the daily sending limit is used up.'],
   uncertain: [409, 'The line was lost after the mail was handed over. Nobody can say whether it arrived.'],
   cap_reached: [429, 'The cap on automatic mail is reached. The answer is kept for a person.'],
+  waited_long: [409, 'This answer waited too long to be sent by itself. It is kept for a person.'],
   taken_over: [409, 'A person took over, so the answer was not sent.'],
   superseded: [409, 'The contact wrote again, so this answer was not sent.'],
   // assistants

@@ -65,6 +65,23 @@ export const REPLY_REASONS = {
 
 export type ReplyReason = keyof typeof REPLY_REASONS
 
+/**
+ * Decided once more when the answer is made, since the inbox may have changed meanwhile, or closed: it only ever becomes less. Null where
+ * it stays as it was decided.
+ */
+export function decideAgain(
+  decided: ReplyDecision['do'],
+  now: Pick<ReplyFacts, 'permitted' | 'open'> & Pick<ReplyRules, 'mode' | 'hasAssistant'>,
+): ReplyDecision | null {
+  if (now.mode === 'off') return { do: 'silent', why: 'mode_off' }
+  if (!now.permitted) return { do: 'silent', why: 'not_permitted' }
+  if (!now.hasAssistant) return { do: 'silent', why: 'no_assistant' }
+  if (decided === 'draft') return null
+  if (now.mode === 'draft') return { do: 'draft', why: 'mode_draft' }
+  if (now.mode === 'hybrid') return { do: 'draft', why: 'mode_hybrid' }
+  return now.open ? null : { do: 'silent', why: 'closed' }
+}
+
 export function decideReply(facts: ReplyFacts, rules: ReplyRules): ReplyDecision {
   const silent = (why: ReplyReason): ReplyDecision => ({ do: 'silent', why })
   if (!facts.verdict.mayDraft) return silent('not_sendable')

@@ -8,12 +8,18 @@ export function isReset(newText: string, command: string | null): boolean {
   return wanted !== '' && folded(newText) === wanted
 }
 
-/** NFKC, case-folded (twice upper and lower, for ß and final sigma), white space of any kind as one blank. */
+/**
+ * NFKC and case-folded: lower, upper and lower again, so that ß, ẞ and SS agree, and both sigmas; the dot that İ leaves behind goes with
+ * what nobody sees (Unicode's default ignorables: soft hyphens, marks of direction, variation selectors). White space of any kind is one blank.
+ */
 function folded(text: string): string {
   return text
     .normalize('NFKC')
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+    .toLowerCase()
     .toUpperCase()
     .toLowerCase()
-    .replace(/[\s\u200b-\u200f\ufeff]+/gu, ' ')
+    .replaceAll('\u0307', '')
+    .replace(/\s+/gu, ' ')
     .trim()
 }

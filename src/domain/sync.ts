@@ -62,6 +62,16 @@ export function afterFailedSync(
   const failures = before.failures + 1
   const credentials = OWNERS_TURN.has(problem.code)
   const first = credentials ? Math.max(rules.pollMs, 60_000) * 5 : Math.min(rules.pollMs, 30_000)
+  // A folder that is not there is the owner's to mend, and the others are looked at as often as ever.
+  if (problem.code === 'folder_missing')
+    return {
+      state: 'retrying',
+      problem,
+      failures,
+      lastGoodAt: before.lastGoodAt,
+      lastTryAt: at,
+      dueAt: at + rules.pollMs,
+    }
   // Never tried more often than it is polled when it is well.
   const wait = Math.min(first * 2 ** Math.min(failures - 1, 10), Math.max(rules.longestMs, rules.pollMs))
   return {

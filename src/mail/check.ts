@@ -108,6 +108,20 @@ async function imapLeg(env: Env, account: Secured): Promise<ImapLegResult> {
   }
 }
 
+/** Paths of the folders that can be opened; null where the server cannot be asked just now. */
+export async function foldersOf(env: Env, account: ServerAccount): Promise<string[] | null> {
+  if (forbidden('imap', account, settings(env).DEV) !== null) return null
+  const { host, port, tls, user, password } = account
+  const security = securityOf(port, tls)
+  try {
+    const { folders } = await imap(env).folders({ account: { host, port, security, user, password } })
+    return folders.filter(folder => folder.selectable).map(folder => folder.path)
+  } catch (error) {
+    if (error instanceof ImapFailure) return null
+    throw error
+  }
+}
+
 async function smtpLeg(account: Secured): Promise<LegResult> {
   const { host, port, security, user, password } = account
   const why = await checkSmtp({ host, port, security, user, password }, SMTP)

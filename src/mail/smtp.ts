@@ -95,7 +95,11 @@ export async function submit(
     const info = await line.send(envelope, raw, handover.stream)
     if (!handover.released) throw trouble('EPROTOCOL', 'the server said yes before the mail was complete')
     line.hangUp('with QUIT')
-    return { kind: 'sent', response: cut(info.response), refused: refusedOf(info) }
+    return {
+      kind: 'sent',
+      response: cut(discreet(info.response, account)),
+      refused: refusedOf(info, account),
+    }
   } catch (error) {
     return await outcome(error as SMTPError, handover, line)
   } finally {
@@ -114,7 +118,7 @@ export async function checkSmtp(
     line.hangUp('with QUIT')
     return null
   } catch (error) {
-    return verdict(error as SMTPError, account).problem
+    return verdict(error as SMTPError, line).problem
   } finally {
     line.hangUp()
   }
@@ -135,7 +139,7 @@ async function outcome(error: SMTPError, handover: Handover, line: Line): Promis
   if (handover.released && !answered) {
     return { kind: 'uncertain', problem: problem('uncertain') }
   }
-  const { final, problem: why } = verdict(error, line.account)
+  const { final, problem: why } = verdict(error, line)
   return final ? { kind: 'failed', problem: why } : { kind: 'retry', problem: why }
 }
 
@@ -199,6 +203,8 @@ class Line {
   readonly account: SmtpAccount
   /** True from the moment nothing more may be sent. */
   over = false
+  /** From the moment the password is on its way until the server has taken it. */
+  loggingIn = false
   /** Resolves when the session's time is up. */
   readonly deadline: Promise<void>
   readonly #name: string
@@ -373,7 +379,12 @@ class Line {
     }
     if (!this.#connected.allowsAuth) return Promise.reject(trouble('ENOAUTH', 'no AUTH offered'))
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#connected.login({ user, pass: password }, error => (error ? reject(error) : resolve()))
+    this.loggingIn = true
+    this.#connected.login({ user, pass: password }, error => {
+      if (error) return reject(error)
+      this.loggingIn = false
+      resolve()
+    })
     return promise
   }
 
@@ -401,14 +412,16 @@ class Line {
 /** What one refusal or breakage means. `final` only where the server refused this very mail with a 5xx. */
 function verdict(
   error: SMTPError & { problem?: Problem },
-  account: SmtpAccount,
+  { account, loggingIn }: Line,
 ): { final: boolean; problem: Problem } {
   if (error.problem !== undefined) return { final: false, problem: error.problem }
   const reply = error.response ?? ''
   const code = error.responseCode
+  // What a server says to a password may have the password in it, in whatever disguise.
+  const said = loggingIn ? '' : quoted(reply, account)
   const later = (name: ProblemCode, sentence?: string) => ({
     final: false,
-    problem: problem(name, sentence === undefined ? undefined : `${sentence}${quoted(reply)}`),
+    problem: problem(name, sentence === undefined ? undefined : `${sentence}${said}`),
   })
 
   if (code !== undefined && (error.command === 'STARTTLS' || /must issue a? ?starttls/i.test(reply))) {
@@ -446,10 +459,10 @@ function verdict(
   if (error.command === 'CONN' || error.command === 'EHLO' || error.command === 'HELO') {
     return later('unreachable', 'The mail server does not want to talk to us.')
   }
-  if (error.command === 'RCPT TO') return { final: true, problem: refusedRecipient(reply) }
+  if (error.command === 'RCPT TO') return { final: true, problem: refusedRecipient(reply, account) }
   return {
     final: true,
-    problem: problem('message_refused', `The mail server refused the message.${quoted(reply)}`),
+    problem: problem('message_refused', `The mail server refused the message.${said}`),
   }
 }
 
@@ -476,20 +489,20 @@ function noStarttls(account: SmtpAccount): string {
     : 'The mail server does not offer STARTTLS, and the login is never sent in the clear.'
 }
 
-function refusedRecipient(reply: string): Problem {
-  return problem('recipient_refused', `The mail server refused the recipient.${quoted(reply)}`)
+function refusedRecipient(reply: string, account: SmtpAccount): Problem {
+  return problem('recipient_refused', `The mail server refused the recipient.${quoted(reply, account)}`)
 }
 
-function refusedOf(info: SentMessageInfo): { address: string; problem: Problem }[] {
+function refusedOf(info: SentMessageInfo, account: SmtpAccount): { address: string; problem: Problem }[] {
   return (info.rejectedErrors ?? []).map(error => ({
     address: error.recipient ?? '',
     problem:
       (error.responseCode ?? 550) < 500
         ? problem(
             'busy',
-            `The mail server could not take this recipient just now.${quoted(error.response ?? '')}`,
+            `The mail server could not take this recipient just now.${quoted(error.response ?? '', account)}`,
           )
-        : refusedRecipient(error.response ?? ''),
+        : refusedRecipient(error.response ?? '', account),
   }))
 }
 
@@ -552,8 +565,35 @@ function finding(why: Problem): SMTPError & { problem: Problem } {
   return Object.assign(trouble('EFOUND', why.message), { problem: why })
 }
 
-function quoted(reply: string): string {
-  return reply === '' ? '' : ` It said: "${cut(reply)}"`
+function quoted(reply: string, account: SmtpAccount): string {
+  return reply === '' ? '' : ` It said: "${cut(discreet(reply, account))}"`
+}
+
+/**
+ * A reply without the password, plain or as the commands of the login carry it: a server may say back what it heard, and what it said is
+ * stored and shown. Before it is cut, so that no half of a secret is left.
+ */
+function discreet(reply: string, { user, password }: SmtpAccount): string {
+  if (password === '') return reply
+  const forms = [
+    password,
+    ...['', `\0${user}\0`, `${user}\0${user}\0`].map(way => base64(`${way}${password}`)),
+  ]
+  // A reply is read byte by byte, so that letters outside ASCII come as the bytes of UTF-8.
+  const heard = forms.flatMap(form => [form, bytesOf(form)])
+  const longestFirst = [...new Set(heard)].sort((one, other) => other.length - one.length)
+  const pattern = longestFirst.map(form => form.replaceAll(/[^\w]/g, '\\$&')).join('|')
+  return reply.replaceAll(new RegExp(pattern, 'gi'), '[…]')
+}
+
+/** The text as its bytes in UTF-8, a character each. */
+function bytesOf(text: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(text))
+}
+
+/** Without the padding, which says nothing and may be missing. */
+function base64(text: string): string {
+  return btoa(bytesOf(text)).replace(/=+$/, '')
 }
 
 function cut(reply: string): string {

@@ -74,7 +74,7 @@ export class Mailbox extends DurableObject<Env> {
     if (known && newer && this.#running.has('sync')) {
       this.#again = true
       // A sync of the old account is still under way: its folders would be taken for the new one's.
-      if (accountOf(config) !== accountOf(known)) {
+      if (!sameAccount(config, known)) {
         this.#next = config
         return
       }
@@ -83,7 +83,7 @@ export class Mailbox extends DurableObject<Env> {
     if (newer || (same && config.dataKey !== known.dataKey)) {
       this.ctx.storage.transactionSync(() => {
         this.#records.saveConfig(config)
-        if (known && accountOf(config) !== accountOf(known)) this.#records.retireFolders()
+        if (known && !sameAccount(config, known)) this.#records.retireFolders()
         if (known && newer) this.#records.saveSyncState({ ...this.#records.syncState(), dueAt: 0 })
       })
     }
@@ -228,9 +228,11 @@ export class Mailbox extends DurableObject<Env> {
       })
       .then(() => {
         this.#running.delete(what)
-        const next = what === 'sync' ? this.#next : null
-        this.#next = null
-        if (next) return this.tick(next)
+        if (what === 'sync' && this.#next) {
+          const next = this.#next
+          this.#next = null
+          return this.tick(next)
+        }
         if (what === 'sync' && this.#again) this.#work()
         else this.#arm()
       })
@@ -382,8 +384,11 @@ export class Mailbox extends DurableObject<Env> {
   }
 
   async #send(): Promise<void> {
-    const tools = this.#tools()!
-    for (let row = this.#records.outboxDue(Date.now()); row; row = this.#records.outboxDue(Date.now())) {
+    for (;;) {
+      // Asked anew for each mail: the inbox may have been paused, or given another server, while the last one left.
+      const tools = this.#tools()
+      const row = tools && !tools.config.paused ? this.#records.outboxDue(Date.now()) : null
+      if (!tools || !row) return
       await sendMail(row, tools)
       await this.#tell()
     }
@@ -516,7 +521,14 @@ export class Mailbox extends DurableObject<Env> {
   }
 }
 
-/** Whose mailbox it is: with another account the cursors mean nothing. */
-function accountOf({ settings: { imap } }: MailboxConfig): string {
-  return JSON.stringify(imap && [imap.host.toLowerCase(), imap.user])
+/**
+ * Whose mailbox it is: with another account the cursors mean nothing. A login that was only mended (its case, or the part before the @ for
+ * the whole address) and another name of the server are the same account, whose mail waits (A18); should it be another server after all,
+ * its UIDVALIDITY says so, and what lies there is looked through as after any change of it.
+ */
+function sameAccount(one: MailboxConfig, other: MailboxConfig): boolean {
+  const [a, b] = [one, other].map(config => config.settings.imap?.user.toLowerCase())
+  if (a === undefined || b === undefined || a === b) return a === b
+  const [short, long] = a.length < b.length ? [a, b] : [b, a]
+  return !short.includes('@') && long.startsWith(`${short}@`)
 }

@@ -5,6 +5,7 @@
  * answer, nobody can undo and nobody may repeat.
  */
 
+import { normaliseAddress } from '../domain/address.ts'
 import type { AttachmentRef, Citation } from '../domain/conversation.ts'
 import { type Attempt, afterAttempt, capReached, OUTBOX_RULES } from '../domain/outbox.ts'
 import { problem } from '../domain/problem.ts'
@@ -35,6 +36,8 @@ export interface OutgoingMail {
   createdAt: number
   attachments: AttachmentRef[]
   automatic: OutgoingEmail['automatic']
+  /** A machine made the text up, and the mail says so where the inbox has it. */
+  byMachine: boolean
   /** The mail it answers, quoted below where the inbox does so. */
   original: Original | null
 }
@@ -49,9 +52,12 @@ export interface OutboxTools {
 }
 
 /** Makes the mail and owes it. Safe to repeat: the second time the bytes are the same and the row is there. */
-export async function queueMail(mail: OutgoingMail, tools: OutboxTools): Promise<void> {
-  if (tools.records.outboxRow(mail.id)) return
+export async function queueMail(given: OutgoingMail, tools: OutboxTools): Promise<void> {
+  if (tools.records.outboxRow(given.id)) return
   const { config, records, env } = tools
+  // The inbox may have another address by now than the mail was begun with.
+  const ours = [config.address, ...config.settings.aliases].map(normaliseAddress)
+  const mail = ours.includes(normaliseAddress(given.from)) ? given : { ...given, from: config.address }
   const composed = await compose(await emailOf(mail, tools))
   const rawKey = outKey(config.siteId, config.inboxId, mail.id)
   const owed = { attempts: 0, queuedAt: Date.now(), told: null, id: mail.id, mail, rawKey }
@@ -80,10 +86,7 @@ async function emailOf(mail: OutgoingMail, { config, env }: OutboxTools): Promis
       text: mail.text,
       citations: mail.citations,
       language: mail.language,
-      aiLine:
-        mail.automatic === 'auto-replied' && aiLine.on
-          ? (aiLine.text ?? textsIn(mail.language).aiLine)
-          : null,
+      aiLine: mail.byMachine && aiLine.on ? (aiLine.text ?? textsIn(mail.language).aiLine) : null,
       signature,
       original: quoteOriginal ? mail.original : null,
     }),
@@ -156,6 +159,11 @@ async function attemptOf(row: OutboxRow, tools: OutboxTools): Promise<Attempt> {
 async function leave(row: OutboxRow, tools: OutboxTools, tooLate: () => boolean): Promise<Attempt | null> {
   const { records, config, env } = tools
   const now = records.outboxRow(row.id)
+  if (records.config()?.paused)
+    return { kind: 'retry', problem: problem('unavailable', 'The inbox is paused: nothing is sent.') }
+  // After a pause or an outage a machine's answer is old news: a person decides.
+  if (row.mail.automatic === 'auto-replied' && Date.now() - row.queuedAt > config.settings.draftAfterMs)
+    return { kind: 'held', problem: problem('waited_long') }
   if (now?.phase !== 'sending') return { kind: 'withdrawn', problem: now?.problem ?? problem('superseded') }
   const recipient = row.mail.to.address.toLowerCase()
   // Counted and taken in one turn, so that answers that finish together never break a cap together (C31).

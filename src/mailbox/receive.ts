@@ -15,7 +15,7 @@ import type { Email } from '../domain/email.ts'
 import { mayAnswerAt } from '../domain/hours.ts'
 import { mayBeAnswered } from '../domain/permission.ts'
 import { type Problem, problem } from '../domain/problem.ts'
-import { newText } from '../domain/quote.ts'
+import { newText, QUOTE_BEGINS } from '../domain/quote.ts'
 import { isReset } from '../domain/reset.ts'
 import { bareSubject, chooseConversation, citedIds, idKey } from '../domain/thread.ts'
 import { type Verdict, verdict } from '../domain/verdict.ts'
@@ -312,7 +312,8 @@ async function arrivalOf(reading: Reading, claim: Claimed, tools: ReceiveTools):
   const ours = [config.address, ...config.settings.aliases].map(normaliseAddress)
   const view = newText(email.text)
   const long = view.content.length > TEXT_CHARS || view.rest.length > TEXT_CHARS
-  if (long) await tools.env.MAIL.put(bodyKey(config.siteId, claim.messageId), email.text)
+  if (long)
+    await tools.env.MAIL.put(bodyKey(config.siteId, claim.messageId), email.text.replaceAll(QUOTE_BEGINS, ''))
   const from = writer(email)
   const details: Details = {
     subject: email.subject,
@@ -359,7 +360,10 @@ async function arrivalOf(reading: Reading, claim: Claimed, tools: ReceiveTools):
         old,
         waitedMs: Date.now() - row.internalDate,
         nothingSaid: view.onlyQuote || view.content.trim() === '',
-        permitted: mayBeAnswered(from.address, config.settings),
+        // Both who writes and whom the answer would go to: a Reply-To is no way round a list.
+        permitted:
+          mayBeAnswered(from.address, config.settings) &&
+          mayBeAnswered(details.mail?.replyTo?.address ?? from.address, config.settings),
         open: mayAnswerAt(config.settings.hours, config.settings.timeZone, Date.now()),
         reset: isReset(view.content, config.settings.resetCommand),
       },

@@ -6,7 +6,7 @@
 import { normaliseAddress } from '../domain/address.ts'
 import { db } from '../store/db.ts'
 import { sha256Hex } from '../store/ids.ts'
-import { inboxesWithAddress } from '../store/inboxes.ts'
+import { inboxWithAddress } from '../store/inboxes.ts'
 import { headerKey, rawKey, reducedKey } from './keys.ts'
 import { type MailRow, ROUTED } from './records.ts'
 
@@ -18,8 +18,8 @@ const READ_OF_LARGE = 2 * 1024 * 1024
 export async function takeRoutedMail(message: ForwardableEmailMessage, env: Env): Promise<void> {
   const to = normaliseAddress(message.to)
   const untagged = to.replace(/\+[^@]*(?=@)/, '')
-  const configs = await inboxesWithAddress(db(env.DB), [...new Set([to, untagged])])
-  if (configs.length === 0) {
+  const config = await inboxWithAddress(db(env.DB), [...new Set([to, untagged])])
+  if (!config) {
     // RFC 3463 §3.2: no such mailbox.
     message.setReject('5.1.1 There is no mailbox of this name here.')
     return
@@ -28,24 +28,22 @@ export async function takeRoutedMail(message: ForwardableEmailMessage, env: Env)
   const sha = await sha256Hex(raw)
   const at = Date.now()
   const head = new TextDecoder('latin1').decode(raw.subarray(0, 64 * 1024)).split(/\r?\n\r?\n/, 1)[0]!
-  for (const config of configs) {
-    const row: MailRow = {
-      id: `routed-${sha.slice(0, 32)}`,
-      folderId: ROUTED,
-      uidValidity: 0,
-      uid: 0,
-      size: raw.length,
-      internalDate: at,
-      fetchedAt: at,
-      sha,
-      headerKey: await headerKey(head, raw.length),
-      extent: raw.length > WHOLE_UP_TO ? 'large' : 'whole',
-      remote: null,
-      oldBefore: null,
-    }
-    await env.MAIL.put(rawKey(config.siteId, config.inboxId, row.id), raw)
-    if (row.extent === 'large')
-      await env.MAIL.put(reducedKey(config.siteId, config.inboxId, row.id), raw.subarray(0, READ_OF_LARGE))
-    await env.MAILBOX.getByName(`${config.siteId}/${config.inboxId}`).takeRouted(config, row)
+  const row: MailRow = {
+    id: `routed-${sha.slice(0, 32)}`,
+    folderId: ROUTED,
+    uidValidity: 0,
+    uid: 0,
+    size: raw.length,
+    internalDate: at,
+    fetchedAt: at,
+    sha,
+    headerKey: await headerKey(head, raw.length),
+    extent: raw.length > WHOLE_UP_TO ? 'large' : 'whole',
+    remote: null,
+    oldBefore: null,
   }
+  await env.MAIL.put(rawKey(config.siteId, config.inboxId, row.id), raw)
+  if (row.extent === 'large')
+    await env.MAIL.put(reducedKey(config.siteId, config.inboxId, row.id), raw.subarray(0, READ_OF_LARGE))
+  await env.MAILBOX.getByName(`${config.siteId}/${config.inboxId}`).takeRouted(config, row)
 }

@@ -2,12 +2,12 @@
  * Connection tests that passed: each is good once, for a quarter of an hour, and only for what was tested. That is kept as a keyed hash,
  * since a plain one of a password could be guessed by trying (the password is among what is tested).
  */
-import { and, eq, gt, lte } from 'drizzle-orm'
+import { and, eq, gt, inArray, lte } from 'drizzle-orm'
 import { type Db, steady } from './db.ts'
 import { newId } from './ids.ts'
 import type { Server } from './inboxes.ts'
 import { connectionTests } from './schema.ts'
-import { handOut } from './seal.ts'
+import { currentOf, handOut } from './seal.ts'
 
 export const TEST_LIVES_MS = 15 * 60_000
 
@@ -20,12 +20,23 @@ export interface Connection {
   smtpPassword: string | null
 }
 
+/** SMTP has a password that IMAP does not have. */
+export function hasOwnSmtpPassword(connection: Connection | null): boolean {
+  const { imapPassword = null, smtpPassword = null } = connection ?? {}
+  return imapPassword !== null && smtpPassword !== null && imapPassword !== smtpPassword
+}
+
+/** All that a test of this connection may be kept as: one made before the KEK was rotated is under the one before. */
+export function fingerprints(kek: string, siteId: string, connection: Connection): Promise<string[]> {
+  return Promise.all(kek.split(' ').map(one => fingerprint(one, siteId, connection)))
+}
+
 /** The same for the same connection of the same site, and for no other. */
 export function fingerprint(kek: string, siteId: string, connection: Connection): Promise<string> {
   const leg = (server: Server | null, password: string | null) =>
     server && [server.host, server.port, server.tls, server.user, password]
   return handOut(
-    kek,
+    currentOf(kek),
     siteId,
     'connection_test',
     JSON.stringify([
@@ -58,7 +69,7 @@ export async function useTest(
   db: Db,
   siteId: string,
   testId: string,
-  tested: string,
+  tested: readonly string[],
   now: number,
 ): Promise<boolean> {
   // Not `steady`: run again after an answer that was lost, it would say that the test was used, which is true and no help.
@@ -68,7 +79,7 @@ export async function useTest(
       and(
         eq(connectionTests.id, testId),
         eq(connectionTests.siteId, siteId),
-        eq(connectionTests.fingerprint, tested),
+        inArray(connectionTests.fingerprint, [...tested]),
         gt(connectionTests.expiresAt, now),
       ),
     )

@@ -1,6 +1,6 @@
 /** Inboxes: one connected channel each. D1 owns them; a Mailbox object keeps a copy of its own so that D1 is not on its way. */
 
-import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, inArray, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { CAPS } from '../domain/outbox.ts'
 import { MODES } from '../domain/reply.ts'
@@ -101,20 +101,33 @@ export async function inboxesToSync(db: Db): Promise<MailboxConfig[]> {
   })
 }
 
-/** The e-mail inboxes of all sites that have one of these addresses: where routed mail goes. */
-export async function inboxesWithAddress(db: Db, addresses: readonly string[]): Promise<MailboxConfig[]> {
-  const rows = await steady(() =>
-    db
-      .selectDistinct({ inbox: inboxes, dataKey: sites.dataKey })
-      .from(inboxAddresses)
-      .innerJoin(
-        inboxes,
-        and(eq(inboxes.id, inboxAddresses.inboxId), eq(inboxes.siteId, inboxAddresses.siteId)),
-      )
-      .innerJoin(sites, eq(sites.id, inboxes.siteId))
-      .where(inArray(inboxAddresses.address, [...addresses])),
-  )
-  return rows.map(({ inbox, dataKey }) => mailboxConfig(inbox, dataKey))
+/**
+ * The one inbox, of whatever site, that mail to the first of these addresses that anybody has goes to. An alias needs no proof, so whose own
+ * address it is comes before whose alias it is, and who named it first before who named it later: no site takes another's mail.
+ */
+export async function inboxWithAddress(db: Db, addresses: readonly string[]): Promise<MailboxConfig | null> {
+  for (const address of addresses) {
+    const row = await steady(() =>
+      db
+        .select({ inbox: inboxes, dataKey: sites.dataKey })
+        .from(inboxAddresses)
+        .innerJoin(
+          inboxes,
+          and(eq(inboxes.id, inboxAddresses.inboxId), eq(inboxes.siteId, inboxAddresses.siteId)),
+        )
+        .innerJoin(sites, eq(sites.id, inboxes.siteId))
+        .where(eq(inboxAddresses.address, address))
+        .orderBy(
+          desc(sql`${inboxes.address} = ${inboxAddresses.address}`),
+          inboxAddresses.claimedAt,
+          inboxes.createdAt,
+        )
+        .limit(1)
+        .get(),
+    )
+    if (row) return mailboxConfig(row.inbox, row.dataKey)
+  }
+  return null
 }
 
 /** @throws where `settings` is not what EmailSettings describes. */
@@ -305,10 +318,10 @@ export async function addInbox(
         ),
       d1
         .prepare(
-          `INSERT INTO inbox_addresses (site_id, address, inbox_id) SELECT ?1, value, ?2 FROM json_each(?3)
+          `INSERT INTO inbox_addresses (site_id, address, inbox_id, claimed_at) SELECT ?1, value, ?2, ?4 FROM json_each(?3)
            WHERE EXISTS (SELECT 1 FROM inboxes WHERE site_id = ?1 AND id = ?2) ON CONFLICT DO NOTHING`,
         )
-        .bind(row.siteId, row.id, JSON.stringify(addresses)),
+        .bind(row.siteId, row.id, JSON.stringify(addresses), row.createdAt),
       d1.prepare('SELECT id FROM inboxes WHERE site_id = ?1 AND id = ?2').bind(row.siteId, row.id),
     ]),
   )
@@ -331,14 +344,17 @@ export async function saveInbox(
   const results = await steady(() =>
     d1.batch([
       d1
-        .prepare(`DELETE FROM inbox_addresses WHERE site_id = ?1 AND inbox_id = ?2 AND ${unchanged}`)
+        .prepare(
+          `DELETE FROM inbox_addresses WHERE site_id = ?1 AND inbox_id = ?2
+             AND address NOT IN (SELECT value FROM json_each(?3)) AND ${unchanged}`,
+        )
         .bind(row.siteId, row.id, json, readVersion),
       d1
         .prepare(
-          `INSERT INTO inbox_addresses (site_id, address, inbox_id) SELECT ?1, value, ?2 FROM json_each(?3)
+          `INSERT INTO inbox_addresses (site_id, address, inbox_id, claimed_at) SELECT ?1, value, ?2, ?5 FROM json_each(?3)
            WHERE ${unchanged} ON CONFLICT DO NOTHING`,
         )
-        .bind(row.siteId, row.id, json, readVersion),
+        .bind(row.siteId, row.id, json, readVersion, Date.now()),
       d1
         .prepare(
           `UPDATE inboxes SET assistant_id = (SELECT id FROM assistants WHERE site_id = ?1 AND id = ?5), name = ?6,

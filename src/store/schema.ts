@@ -69,6 +69,7 @@ export const inboxAddresses = sqliteTable(
     siteId: text('site_id').notNull(),
     address: text().notNull(),
     inboxId: text('inbox_id').notNull(),
+    claimedAt: integer('claimed_at').notNull().default(0),
   },
   t => [
     primaryKey({ columns: [t.siteId, t.address] }),

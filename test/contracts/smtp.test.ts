@@ -10,6 +10,11 @@ smtpContract('ours', shop)
 /** worker-mailer 1.2.1. */
 const BROKEN: Broken[] = [
   {
+    rule: /^IX9 a server that says the password back/,
+    happens: 'an Error with the reply in its text, and the password in the reply',
+    seen: /"kind":"error"/,
+  },
+  {
     rule: /^H11 the server hangs up after DATA/,
     happens: 'an endless loop, or an Error where the reset is noticed while the mail is being written',
     seen: /endless loop|"kind":"error".*connection lost/,

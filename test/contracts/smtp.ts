@@ -376,6 +376,30 @@ const RULES: Rule[] = [
       mustBe(await bench.send({ account: account(server.port, 'plain', 'pässword'), mail: MAIL }), 'sent')
     },
   ],
+  ...(['AUTH', 'MAIL', 'RCPT', 'DATA', 'dot'] as const).map(
+    (step): Rule => [
+      `IX9 a server that says the password back to ${step} is not quoted with it`,
+      async bench => {
+        const password = 'Päss/word+(canary)'
+        const told = ['', '\0user\0'].map(way => Buffer.from(`${way}${password}`).toString('base64'))
+        const echo = `535 5.7.8 no: ${[password, ...told].join(' ')}`
+        const script = { [step]: step === 'RCPT' ? [echo] : echo } as Script
+        const about = { account: account(0, 'plain', password) }
+        await using server = await scriptedServer(script)
+        const at = { ...about.account, port: server.port }
+        const { submission } = await bench.send({ account: at, mail: MAIL, limits: LIMITS })
+        must('problem' in submission, 'no problem', submission)
+        const said = JSON.stringify([submission, step === 'AUTH' ? await bench.check(at) : null])
+        must(
+          step === 'AUTH' ? !said.includes('It said') : said.includes('[…]'),
+          'quoted otherwise',
+          submission,
+        )
+        for (const secret of ['canary', ...told.map(text => text.slice(0, 12))])
+          must(!said.includes(secret), 'the password was said', submission)
+      },
+    ],
+  ),
   [
     'H3 what the server says is quoted, cut and on one line',
     async bench => {

@@ -17,7 +17,10 @@ describe('one person, one address', () => {
     ['<alice@example.com>', 'alice@example.com'],
     ['alice+shop@example.com', 'alice+shop@example.com'],
     ['"A@B"@Example.com', '"a@b"@example.com'],
-    ['Jürgen@MÜNCHEN.example', 'jürgen@münchen.example'],
+    ['Jürgen@MÜNCHEN.example', 'jürgen@xn--mnchen-3ya.example'],
+    ['ann@Bücher.de.', 'ann@xn--bcher-kva.de'],
+    ['ann@ｂücher。ｄｅ', 'ann@xn--bcher-kva.de'],
+    ['ann@no such dömain', 'ann@no such dömain'],
     ['', ''],
   ])('B14 %j is stored as %j', (typed, stored) => {
     expect(normaliseAddress(typed)).toBe(stored)

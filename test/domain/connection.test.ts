@@ -1,15 +1,28 @@
 import { describe, expect, it } from 'vitest'
 import { CERTIFICATE_SENTENCES, certificateFault } from '../../src/domain/certificate.ts'
-import { connected, sentenceOf, uiLanguage } from '../../src/domain/connection.ts'
+import { connected, NO_WAY_OUT, sentenceOf, uiLanguage } from '../../src/domain/connection.ts'
 import { loginRefusal, noPasswordTaken } from '../../src/domain/login.ts'
 import { causeOf, certificateIn, clientHello, Probe, type Step, speechOf } from '../../src/domain/probe.ts'
 import { type ProblemCode, problem } from '../../src/domain/problem.ts'
 
 describe('what is said', () => {
   it('CT7 success in the words of seed 000, or in English', () => {
-    expect(connected('zh-TW,zh;q=0.9,en;q=0.8')).toBe('連線成功！IMAP 和 SMTP 伺服器連線測試通過')
-    expect(connected('en-US')).toBe('Connected. The IMAP and SMTP servers passed the connection test.')
-    expect(connected()).toBe(connected('en'))
+    expect(connected('both', 'zh-TW,zh;q=0.9,en;q=0.8')).toBe('連線成功！IMAP 和 SMTP 伺服器連線測試通過')
+    expect(connected('both', 'en-US')).toBe(
+      'Connected. The IMAP and SMTP servers passed the connection test.',
+    )
+    expect(connected('both')).toBe(connected('both', 'en'))
+  })
+
+  it('CT7 what was not tested is not said to have passed', () => {
+    expect(connected('imap')).toMatch(/IMAP server passed.*Sending was not tested/)
+    expect(connected('smtp')).toMatch(/SMTP server passed.*Receiving was not tested/)
+    expect(connected('none')).not.toMatch(/passed|Connected/)
+    for (const tested of ['imap', 'smtp', 'none'] as const) {
+      expect(connected(tested, 'zh-TW')).toMatch(/未經測試|沒有可測試/)
+      expect(connected(tested, 'zh-TW')).not.toMatch(/IMAP 和 SMTP/)
+    }
+    expect(sentenceOf(problem('unavailable', NO_WAY_OUT), 'zh-TW')).toMatch(/SEND_EMAIL=1/)
   })
 
   it.each([

@@ -346,7 +346,13 @@ describe('the assistant has nothing to say', () => {
     const play = new Play()
     play.tell(mail('m1'))
     const { epoch } = play.state
-    const turn = play.tell({ type: 'answer_missing', epoch, message: play.message('m1'), problem: null })
+    const turn = play.tell({
+      type: 'answer_missing',
+      epoch,
+      message: play.message('m1'),
+      why: 'assistant_silent',
+      problem: null,
+    })
     expect(turn.effects).toEqual([])
     expect(turn.messages).toMatchObject([
       { id: 'm1', position: 0, seq: 2, details: { reply: { do: 'silent', why: 'assistant_silent' } } },
@@ -360,7 +366,15 @@ describe('the assistant has nothing to say', () => {
     const { epoch } = play.state
     play.tell(mail('m2'))
     const { state } = play
-    expect(play.tell({ type: 'answer_missing', epoch, message: play.message('m1'), problem: null })).toEqual({
+    expect(
+      play.tell({
+        type: 'answer_missing',
+        epoch,
+        message: play.message('m1'),
+        why: 'assistant_silent',
+        problem: null,
+      }),
+    ).toEqual({
       state,
       messages: [],
       effects: [],
@@ -587,7 +601,13 @@ describe(`any order of events, SEED=${SEED}`, () => {
             if (about && random(6) === 0) {
               story.push(`nothing to say in epoch ${request.epoch}`)
               turn = play.tell(
-                { type: 'answer_missing', epoch: request.epoch, message: about, problem: null },
+                {
+                  type: 'answer_missing',
+                  epoch: request.epoch,
+                  message: about,
+                  why: 'assistant_silent',
+                  problem: null,
+                },
                 AT + move,
               )
               break
@@ -853,7 +873,7 @@ describe('what people and programs do', () => {
     expect(kinds(approved(play).effects)).toEqual(['send'])
     expect(approved(play).refused).toMatchObject({ code: 'draft_answered' })
     for (const event of [
-      { type: 'draft_edited', draft: play.message('d1'), content: 'x', attachments: [] },
+      { type: 'draft_edited', draft: play.message('d1'), content: 'x', attachments: [], citations: [] },
       { type: 'draft_discarded', draft: play.message('d1'), by: pat },
     ] satisfies ConversationEvent[])
       expect(play.tell(event)).toMatchObject({
@@ -908,6 +928,35 @@ describe('what people and programs do', () => {
     expect(kinds(play.tell(mail('m3', closed), AT + 13 * 3_600_000).effects)).toEqual(['say'])
   })
 
+  it('I3 one question has one draft: a newer one takes the place of the one that nobody has worked on', () => {
+    const play = drafted()
+    const living = () => [...play.messages.values()].filter(one => one.delivery?.status === 'draft')
+    play.tell(mail('m2', { mode: 'draft' }))
+    play.tell({ ...answer('d2', play.state.epoch, true), living: living() } as ConversationEvent)
+    expect(living().map(one => one.id)).toEqual(['d2'])
+    play.tell({
+      type: 'draft_edited',
+      draft: play.message('d2'),
+      content: 'mine',
+      attachments: [],
+      citations: [],
+    })
+    play.tell(mail('m3', { mode: 'draft' }))
+    play.tell({ ...answer('d3', play.state.epoch, true), living: living() } as ConversationEvent)
+    expect(living().map(one => one.id)).toEqual(['d2', 'd3'])
+    expect(new Set([...play.messages.values()].map(one => one.seq)).size).toBe(play.messages.size)
+  })
+
+  it('I4 a person’s own answer discards the draft', () => {
+    const play = drafted()
+    play.tell({ ...written('p1'), living: [play.message('d1')] } as ConversationEvent)
+    expect(play.message('d1').delivery).toMatchObject({
+      status: 'discarded',
+      problem: { code: 'taken_over' },
+    })
+    expect(approved(play).refused).toMatchObject({ code: 'draft_answered' })
+  })
+
   it('I7 why an assistant cannot answer stands on the mail, for a person to see', () => {
     const play = new Play()
     play.tell(mail('m1'))
@@ -916,6 +965,7 @@ describe('what people and programs do', () => {
       type: 'answer_missing',
       epoch: play.state.epoch,
       message: play.message('m1'),
+      why: 'assistant_silent',
       problem: refused,
     })
     expect(play.message('m1').details).toMatchObject({

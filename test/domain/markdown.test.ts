@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readLabels, readMarkdown } from '../../src/domain/markdown.ts'
+import { plainText, readLabels, readMarkdown } from '../../src/domain/markdown.ts'
 
 const titles = (text: string) => readMarkdown(text).articles.map(one => one.title)
 
@@ -45,4 +45,23 @@ describe('articles out of Markdown', () => {
       expect(() => readMarkdown(text)).not.toThrow()
     },
   )
+})
+
+describe('Markdown in a mail', () => {
+  it.each([
+    ['## How to claim', 'How to claim'],
+    ['Open **Settings**, then *Privacy*.', 'Open Settings, then Privacy.'],
+    [
+      'See [the page](https://a.example/x) or <https://b.example>.',
+      'See the page (https://a.example/x) or <https://b.example>.',
+    ],
+    ['[https://a.example](https://a.example)', 'https://a.example'],
+    ['Write to [us](mailto:a@b.example).', 'Write to us (a@b.example).'],
+    ['- one\n- two', '- one\n- two'],
+    ['2 * 3 * 4, snake_case_name, #1 of 2, a*b*c', '2 * 3 * 4, snake_case_name, #1 of 2, a*b*c'],
+    ['```js\nlet a = `b`\n```', 'let a = b'],
+    ['![a chart](https://a.example/c.png)', 'a chart'],
+  ])('AR8 %j is shown as %j', (markdown, shown) => {
+    expect(plainText(markdown)).toBe(shown)
+  })
 })

@@ -141,11 +141,23 @@ describe('a pasted password', () => {
   it.each([
     ['gmail', 'abcd efgh ijkl mnop', 'abcdefghijklmnop'],
     ['gmail', ' abcd\u00a0efgh\u00a0ijkl\u00a0mnop\n', 'abcdefghijklmnop'],
+    ['gmail', 'abcdefgh  ijklmnop', 'abcdefghijklmnop'],
+    ['gmail', '\tabcdefghijklmnop ', 'abcdefghijklmnop'],
     ['yahoo', 'ABCD EFGH IJKL MNOP', 'ABCDEFGHIJKLMNOP'],
     ['zoho', 'a1b2 c3d4 e5f6 g7h8', 'a1b2c3d4e5f6g7h8'],
+    ['outlook', 'abcd efgh ijkl mnop', 'abcdefghijklmnop'],
+    ['office365', 'abcd efgh ijkl mnop', 'abcdefghijklmnop'],
   ])('PV5 of %s: an app password loses its blanks', (id, typed, clean) =>
-    expect(cleanPassword(id, typed)).toBe(clean),
+    expect(cleanPassword(id, typed, [])).toBe(clean),
   )
+
+  it('PV5 where servers are typed in, they tell the provider', () => {
+    const clean = (...hosts: string[]) =>
+      cleanPassword('custom', 'abcd efgh ijkl mnop', [null, ...hosts.map(host => ({ host }))])
+    expect(clean('imap.gmail.com', 'smtp.gmail.com')).toBe('abcdefghijklmnop')
+    expect(clean('smtp.qq.com')).toBe('abcdefghijklmnop')
+    expect(clean('imap.example.com', 'smtp.mx.cloudflare.net')).toBe('abcd efgh ijkl mnop')
+  })
 
   it.each([
     ['gmail', 'abcdefghijklmnop'],
@@ -156,5 +168,5 @@ describe('a pasted password', () => {
     ['gmail', ' leading'],
     ['custom', 'abcd efgh ijkl mnop'],
     ['cloudflare', 'abcd efgh ijkl mnop'],
-  ])('PV5 of %s: %j stays as it was typed', (id, typed) => expect(cleanPassword(id, typed)).toBe(typed))
+  ])('PV5 of %s: %j stays as it was typed', (id, typed) => expect(cleanPassword(id, typed, [])).toBe(typed))
 })

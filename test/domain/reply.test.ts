@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  decideAgain,
   decideReply,
   type Mode,
   REPLY_REASONS,
@@ -185,5 +186,23 @@ describe('whether a mail is answered', () => {
       why: 'closed',
     })
     expect(decide(ordinary(closed, { mode: 'draft' }))).toEqual({ do: 'draft', why: 'mode_draft' })
+  })
+
+  it('RE5 decided again when the answer is made, it only ever becomes less', () => {
+    const now = { mode: 'auto' as Mode, hasAssistant: true, permitted: true, open: true }
+    expect(decideAgain('answer', now)).toBeNull()
+    expect(decideAgain('answer', { ...now, mode: 'off' })).toEqual({ do: 'silent', why: 'mode_off' })
+    expect(decideAgain('answer', { ...now, mode: 'draft' })).toEqual({ do: 'draft', why: 'mode_draft' })
+    expect(decideAgain('answer', { ...now, mode: 'hybrid' })).toEqual({ do: 'draft', why: 'mode_hybrid' })
+    expect(decideAgain('answer', { ...now, permitted: false })).toEqual({
+      do: 'silent',
+      why: 'not_permitted',
+    })
+    expect(decideAgain('answer', { ...now, hasAssistant: false })).toEqual({
+      do: 'silent',
+      why: 'no_assistant',
+    })
+    expect(decideAgain('answer', { ...now, open: false })).toEqual({ do: 'silent', why: 'closed' })
+    expect(decideAgain('draft', { ...now, open: false })).toBeNull()
   })
 })

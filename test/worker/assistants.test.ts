@@ -108,6 +108,8 @@ describe('assistants', () => {
 
   it.each([
     ['another kind', { name: 'A', kind: 'psychic' }, 'invalid_field', 'kind'],
+    ['a name on two lines', { ...thinker, name: 'A\r\nBcc: x@y.z' }, 'invalid_field', 'name'],
+    ['a name with a control character', { ...thinker, name: 'A\u0007' }, 'invalid_field', 'name'],
     ['no kind', { name: 'A' }, 'missing_field', 'kind'],
     ['an unknown field', { name: 'A', kind: 'knowledge', temperature: 1 }, 'unknown_field', 'temperature'],
     ['no model', { ...thinker, model: '' }, 'missing_field', 'model'],

@@ -110,6 +110,8 @@ describe('drafts', () => {
   it('I3 a draft that the contact has overtaken is approved only by who has read on', async () => {
     const { headers, draft, customer, config, siteId, conversationId } = await drafted()
     const first = (await read(siteId, conversationId)).messages[0]!
+    // Worked on, so a newer draft does not take its place.
+    await call('PATCH', `/drafts/${draft.id}`, headers, { content: 'Mine.' })
     await received(config, [
       mail({
         to: config.address,
@@ -159,6 +161,31 @@ describe('drafts', () => {
       status: 413,
       body: { error: { code: 'attachments_too_large' } },
     })
+  })
+
+  it('DR5 an image that is not attached is refused by name, sources are kept or left out, and no body is no mistake', async () => {
+    const { headers, draft, siteId, conversationId } = await drafted()
+    const broken = await call('PATCH', `/drafts/${draft.id}`, headers, { content: 'See ![x](cid:nope)' })
+    expect(broken.body.error).toMatchObject({ code: 'invalid_field', field: 'content' })
+    expect(draft.details.citations).toHaveLength(1)
+    await call('PATCH', `/drafts/${draft.id}`, headers, { content: 'Quite another text.', citations: [] })
+    expect((await read(siteId, conversationId)).messages[1]).toMatchObject({
+      content: 'Quite another text.',
+      details: { citations: [] },
+    })
+    const answer = await exports.default.fetch(`http://edgedesk.test/api/v1/drafts/${draft.id}/approve`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+    })
+    expect(answer.status).toBe(200)
+  })
+
+  it('DR6 the draft of an inbox that is gone is not approved', async () => {
+    const { headers, draft, config } = await drafted()
+    expect((await call('DELETE', `/inboxes/${config.inboxId}`, headers)).status).toBe(200)
+    expect((await call('POST', `/drafts/${draft.id}/approve`, headers)).body.error.code).toBe(
+      'inbox_disconnected',
+    )
   })
 
   it('DR4 a hybrid inbox drafts where no flow says otherwise', async () => {
@@ -229,6 +256,45 @@ describe('what a person or a program writes', () => {
       conversationId: first.conversationId,
     }
     expect(await writeEmail(env, eve)).toMatchObject({ kind: 'refused', problem: { code: 'not_found' } })
+  })
+
+  it('WR4 a person answers a conversation: to whom the contact wants answers, from where they wrote, in the thread, unmarked', async () => {
+    const { siteId, headers } = await site()
+    const config = await inbox(siteId, {
+      assistantId: await assistant(siteId),
+      settings: { delayMs: 60_000, aliases: [] },
+    })
+    const [dan, desk] = [`dan.${newId().slice(-8)}@customer.test`, `desk.${newId().slice(-8)}@customer.test`]
+    const [one] = await received(config, [
+      mail({ to: config.address, from: dan, headers: [`Reply-To: ${desk}`] }),
+    ])
+    const said = await call('POST', '/messages/outgoing', headers, {
+      conversation: one!.conversationId,
+      content: 'We look into it.',
+      attachments: [{ filename: 'a.txt', contentType: 'text/plain', content: btoa('hello') }],
+    })
+    expect(said).toMatchObject({
+      status: 200,
+      body: { type: 'outgoing', to: desk, inbox: config.inboxId, by: { kind: 'person' } },
+    })
+    const [came] = await until(async () => {
+      const found = await inboxOf(desk).catch(() => [])
+      return found.length > 0 && found
+    }, 20_000)
+    const first = (await read(siteId, one!.conversationId)).messages[0]!
+    expect(came).toMatchObject({ subject: 'Re: A question', inReplyTo: [first.details.mail!.rfcId] })
+    expect(came!.attachments.map(file => file.filename)).toEqual(['a.txt'])
+    expect(came!.raw).not.toMatch(/auto-submitted/i)
+    expect(came!.text).not.toContain('AI assistant')
+    const stranger = await site()
+    expect(
+      (
+        await call('POST', '/messages/outgoing', stranger.headers, {
+          conversation: one!.conversationId,
+          content: 'x',
+        })
+      ).status,
+    ).toBe(404)
   })
 
   it('WR3 a person’s own mail calls the assistant’s answer back; a program’s does not', async () => {

@@ -3,6 +3,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { and, eq } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
+import { fingerprint, fingerprints, rememberTest, useTest } from '../../src/store/connection-tests.ts'
 import { db } from '../../src/store/db.ts'
 import { newId } from '../../src/store/ids.ts'
 import { connectionTests, inboxAddresses, inboxes } from '../../src/store/schema.ts'
@@ -23,6 +24,13 @@ const typed = (address = fresh(), about: Record<string, unknown> = {}) => ({
   password: testMail.password,
   ...about,
 })
+
+/** The connection of a mailbox at servers that nobody calls. */
+const away = (about: Record<string, unknown> = {}) =>
+  typed(fresh(), {
+    ...{ imapHost: 'imap.shop.example', imapPort: 993, smtpHost: 'smtp.shop.example', smtpPort: 587 },
+    ...about,
+  })
 
 async function office() {
   const { siteId, headers } = await site()
@@ -166,11 +174,33 @@ describe('connecting', () => {
       username: 'api_token',
     })
     const gmail = await made({ provider: 'gmail' })
-    const moved = await ask('PATCH', `/inboxes/${gmail.id}`, { provider: 'yahoo', force: true })
+    const moved = await ask('PATCH', `/inboxes/${gmail.id}`, {
+      provider: 'yahoo',
+      password: 'p',
+      force: true,
+    })
     expect(moved.json).toMatchObject({
       provider: 'yahoo',
       imapHost: 'imap.mail.yahoo.com',
       smtpHost: 'smtp.mail.yahoo.com',
+    })
+  })
+
+  it('IX2 what was not tested is not said to have passed, and without a way out nothing passes', async () => {
+    const { ask } = await office()
+    const asked = { ...typed(), imapHost: null, provider: 'cloudflare' }
+    expect((await ask('POST', '/inboxes/test-connection', asked)).json).toMatchObject({
+      ok: true,
+      message: expect.stringMatching(/^Connected\. The SMTP server passed.*Receiving was not tested/),
+    })
+    expect(
+      (await ask('POST', '/inboxes/test-connection', { ...asked, smtpHost: null, password: undefined })).json,
+    ).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('SEND_EMAIL=1'),
+      imap: { ok: true },
+      smtp: { ok: false, code: 'unavailable' },
+      testId: null,
     })
   })
 
@@ -291,6 +321,27 @@ describe('a test', () => {
     expect(JSON.stringify(rows)).not.toContain(testMail.password)
   })
 
+  it('IX5 is good for its quarter of an hour though the KEK is rotated meanwhile', async () => {
+    const { siteId } = await office()
+    const server = { host: 'imap.shop.example', port: 993, tls: true, user: 'u' }
+    const connection = {
+      address: 'a@b.example',
+      imap: server,
+      smtp: null,
+      imapPassword: 'p',
+      smtpPassword: null,
+    }
+    const [before, after] = [1, 2].map(byte => btoa(String.fromCharCode(...new Uint8Array(32).fill(byte))))
+    const now = Date.now()
+    const remember = async (kek: string) =>
+      (await rememberTest(db(env.DB), siteId, await fingerprint(kek, siteId, connection), now)).testId
+    const use = async (testId: string, kek: string) =>
+      useTest(db(env.DB), siteId, testId, await fingerprints(kek, siteId, connection), now)
+    expect(await use(await remember(before!), `${after} ${before}`)).toBe(true)
+    expect(await use(await remember(`${after} ${before}`), after!)).toBe(true)
+    expect(await use(await remember(before!), after!)).toBe(false)
+  })
+
   it('IX6 is needed where the connection changes, and for nothing else', async () => {
     const { ask, connect, test } = await office()
     const connection = typed()
@@ -330,7 +381,7 @@ describe('changing', () => {
       resetCommand: '重新開始',
       mode: 'hybrid',
       responseDelay: 90,
-      folders: ['INBOX', 'Support'],
+      folders: ['INBOX', 'Junk'],
       watch: true,
       senderNameAwareness: false,
       timeZone: 'Asia/Taipei',
@@ -358,6 +409,25 @@ describe('changing', () => {
       expect((await ask('PATCH', `/inboxes/${id}`, empty)).json).toMatchObject(empty)
   })
 
+  it('IX8 a folder that the mailbox does not have is refused by name, but where the connection is forced', async () => {
+    const { ask, connect, test } = await office()
+    const refusal = {
+      status: 400,
+      json: {
+        error: { code: 'invalid_field', field: 'folders', message: expect.stringContaining('"Support"') },
+      },
+    }
+    const { id } = await connect()
+    expect(await ask('PATCH', `/inboxes/${id}`, { folders: ['INBOX', 'Support'] })).toMatchObject(refusal)
+    expect((await ask('GET', `/inboxes/${id}`)).json.folders).toEqual(['INBOX'])
+    const connection = typed()
+    const testId = await test(connection)
+    const made = (about: unknown) =>
+      ask('POST', '/inboxes', { name: 'X', ...connection, folders: ['Support'], ...(about as object) })
+    expect(await made({ testId })).toMatchObject(refusal)
+    expect((await made({ force: true })).json).toMatchObject({ state: 'unverified', folders: ['Support'] })
+  })
+
   it.each([
     [{ colour: 'red' }, 'unknown_field', 'colour'],
     [{ state: 'connected' }, 'unknown_field', 'state'],
@@ -365,6 +435,15 @@ describe('changing', () => {
     [{ name: '' }, 'invalid_field', 'name'],
     [{ name: 'a\r\nBcc: x@y.z' }, 'invalid_field', 'name'],
     [{ address: 'support' }, 'invalid_field', 'address'],
+    [{ address: 'a@b..com' }, 'invalid_field', 'address'],
+    [{ address: 'a@-.com' }, 'invalid_field', 'address'],
+    [{ address: 'a@[127.0.0.1]' }, 'invalid_field', 'address'],
+    [{ address: 'a@127.0.0.1' }, 'invalid_field', 'address'],
+    [{ address: 'a..b@x.com' }, 'invalid_field', 'address'],
+    [{ address: '.a@x.com' }, 'invalid_field', 'address'],
+    [{ address: 'a\u200b@x.com' }, 'invalid_field', 'address'],
+    [{ address: 'a@x\u00ad.com' }, 'invalid_field', 'address'],
+    [{ aliases: ['a\u3164@x.com'] }, 'invalid_field', 'aliases.0'],
     [{ address: 'a@b.c\r\nx' }, 'invalid_field', 'address'],
     [{ aliases: ['ok@shop.test', 'not one'] }, 'invalid_field', 'aliases.1'],
     [{ provider: 'gmial' }, 'invalid_field', 'provider'],
@@ -455,6 +534,59 @@ describe('changing', () => {
       expect(said).not.toContain(secret)
   })
 
+  it.each([
+    [{ imapHost: 'imap.elsewhere.example' }, 'password'],
+    [{ smtpHost: 'smtp.elsewhere.example' }, 'password'],
+    [{ address: 'other@shop.test' }, 'password'],
+    [{ username: 'somebody' }, 'password'],
+    [{ smtpUsername: 'somebody' }, 'password'],
+    [{ provider: 'gmail' }, 'password'],
+    [{ smtpHost: 'smtp.elsewhere.example', smtpPassword: null }, 'password'],
+    [{ imapHost: 'imap.elsewhere.example', smtpPassword: 'p' }, 'password'],
+  ])('IX19 the saved password is not given to another server or user: %j', async (other, field) => {
+    const { ask, row } = await office()
+    const { json } = await ask('POST', '/inboxes', { name: 'X', ...away(), force: true })
+    const before = await row(json.id)
+    const refusal = {
+      status: 400,
+      json: {
+        error: { code: 'missing_field', field, message: expect.stringMatching(/not given to another/) },
+      },
+    }
+    const tests = { inboxId: json.id, ...other }
+    expect(await ask('POST', '/inboxes/test-connection', tests)).toMatchObject(refusal)
+    const change = (body: unknown) => ask('PATCH', `/inboxes/${json.id}`, body)
+    expect(await change({ ...other, force: true })).toMatchObject(refusal)
+    expect(await row(json.id)).toEqual(before)
+    expect(await change({ ...other, password: 'entered-again', force: true })).toMatchObject({ status: 200 })
+  })
+
+  it('IX19 port and TLS change without it, and the same host in other letters is the same', async () => {
+    const { ask } = await office()
+    const made = await ask('POST', '/inboxes', {
+      name: 'X',
+      ...away(),
+      force: true,
+    })
+    for (const same of [
+      { imapPort: 143 },
+      { imapSsl: false },
+      { smtpPort: 465 },
+      { imapHost: 'IMAP.shop.example.' },
+    ])
+      expect((await ask('PATCH', `/inboxes/${made.json.id}`, { ...same, force: true })).status).toBe(200)
+  })
+
+  it('IX19 a password of SMTP’s own stays with its server, and is asked for by its name', async () => {
+    const { ask } = await office()
+    const own = away({ smtpUsername: 'relay', smtpPassword: 'relay-password' })
+    const { json } = await ask('POST', '/inboxes', { name: 'X', ...own, force: true })
+    const change = (body: unknown) => ask('PATCH', `/inboxes/${json.id}`, body)
+    const moved = { smtpHost: 'smtp.elsewhere.example', password: 'new', force: true }
+    expect((await change(moved)).json.error).toMatchObject({ code: 'missing_field', field: 'smtpPassword' })
+    expect((await change({ ...moved, smtpPassword: 'relay-password' })).status).toBe(200)
+  })
+
   it('IX9 where SMTP has a user and a password of its own, they stay its own', async () => {
     const { ask, row } = await office()
     const own = typed(fresh(), { smtpUsername: 'relay', smtpPassword: 'relay-password' })
@@ -488,9 +620,13 @@ describe('changing', () => {
     expect(await make(c, { aliases: [b] })).toMatchObject(taken('aliases'))
     const second = await make(c)
     expect(await ask('PATCH', `/inboxes/${second.json.id}`, { aliases: [b] })).toMatchObject(taken('aliases'))
-    expect(await ask('PATCH', `/inboxes/${second.json.id}`, { address: a, force: true })).toMatchObject(
-      taken('address'),
-    )
+    expect(
+      await ask('PATCH', `/inboxes/${second.json.id}`, {
+        address: a,
+        password: 'p',
+        force: true,
+      }),
+    ).toMatchObject(taken('address'))
     // What one lets go another may have, and another site has its own.
     expect((await ask('PATCH', `/inboxes/${first.json.id}`, { aliases: [] })).status).toBe(200)
     expect((await ask('PATCH', `/inboxes/${second.json.id}`, { aliases: [b] })).json.aliases).toEqual([b])
@@ -502,6 +638,21 @@ describe('changing', () => {
     expect((await make(a)).status).toBe(200)
     const rows = await db(env.DB).select().from(inboxAddresses).where(eq(inboxAddresses.siteId, siteId))
     expect(rows.map(row => row.address).sort()).toEqual([a, b, c].sort())
+  })
+
+  it('IX10 an address in letters of the world is the one that mail programs write, in lists too', async () => {
+    const { ask } = await office()
+    const address = `a${++count}.${Date.now()}@bücher.example`
+    const ascii = address.replace('bücher', 'xn--bcher-kva')
+    const make = (about: unknown) =>
+      ask('POST', '/inboxes', { name: 'X', ...typed(), force: true, ...(about as object) })
+    const made = await make({ address, allow: ['bücher.example'], block: [address.toUpperCase()] })
+    expect(made.json).toMatchObject({ address: ascii, allow: ['xn--bcher-kva.example'], block: [ascii] })
+    expect((await make({ address: ascii })).json.error).toMatchObject({ code: 'address_taken' })
+    const wide = ascii.replace('.example', '\uff0eｅｘａｍｐｌｅ')
+    expect((await make({ address: wide.replace('xn--bcher-kva', 'bücher') })).json.error).toMatchObject({
+      code: 'address_taken',
+    })
   })
 
   it('IX10 of two who take an address at the same moment one has it', async () => {
@@ -522,7 +673,7 @@ describe('changing', () => {
       { name: 'A' },
       { signature: 'B' },
       { timeZone: 'Asia/Taipei' },
-      { folders: ['C'] },
+      { folders: ['Junk'] },
       { block: ['d.example'] },
       { responseDelay: 5 },
       { pollingInterval: 77 },
@@ -558,7 +709,11 @@ describe('changing', () => {
     const shown = async () => (await ask('GET', `/inboxes/${id}`)).json
     const { lastSyncAt } = await until(async () => ((await shown()).lastSyncAt ? shown() : null))
     const testId = await test({ inboxId: id, address: other.address, password: testMail.password })
-    const moved = await ask('PATCH', `/inboxes/${id}`, { address: other.address, testId })
+    const moved = await ask('PATCH', `/inboxes/${id}`, {
+      address: other.address,
+      password: testMail.password,
+      testId,
+    })
     expect(moved.json).toMatchObject({ address: other.address, username: other.address })
     await until(async () => (await shown()).lastSyncAt > lastSyncAt)
     await arrives(other.address, [mail({ to: other.address, subject: 'New' })])

@@ -245,6 +245,38 @@ describe('the page', () => {
     expect(await email()).toMatchObject({ email: address, hasPassword: true, status: 'unverified' })
   })
 
+  it.each([
+    ['incomingServer', 'incomingPort', 993, testMail.imap.port],
+    ['outgoing_server', 'outgoing_port', 587, testMail.smtp.submissionPort],
+  ])(
+    'PM8 another server has no password until one is stored again, not even one handed over before (%s)',
+    async (server, port, theirs, ours) => {
+      const { patch, token, check, email, address } = await connected()
+      await patch({ channels: { email: { [server]: 'mail.elsewhere.example', [port]: theirs } } })
+      expect(await email()).toMatchObject({ hasPassword: false, status: 'unverified' })
+      expect(await check()).toMatchObject(refused(400, 'INVALID_REQUEST', 'password'))
+      // Nor does it come back with the server before, nor by way of another address.
+      await patch({ channels: { email: { [server]: testMail.host, [port]: ours } } })
+      await patch({ channels: { email: { email: fresh() } } })
+      await patch({ channels: { email: { email: address } } })
+      expect(await email()).toMatchObject({ email: address, hasPassword: false })
+      await token(address)
+      expect(await email()).toMatchObject({ hasPassword: true })
+      expect((await check()).json.success).toBe(true)
+    },
+  )
+
+  it('PM8 a port and TLS change without it, and the same server in other letters is the same', async () => {
+    const { patch, email } = await connected()
+    for (const same of [
+      { outgoingPort: 465 },
+      { tls: false },
+      { incomingServer: testMail.host.toUpperCase() },
+    ])
+      await patch({ channels: { email: same } })
+    expect(await email()).toMatchObject({ outgoingPort: 465, tls: false, hasPassword: true })
+  })
+
   it('PM3 a site without one has none, and needs an address and both servers to make one', async () => {
     const { patch, email, check, send } = await office()
     expect(await email()).toBeNull()
@@ -372,6 +404,43 @@ describe('a check', () => {
     expect((await email()).status).toBe('unverified')
   })
 
+  it('PM8 the saved password is not given to another server, an entered one is', async () => {
+    const { check, email } = await connected()
+    for (const other of [
+      { incomingServer: 'mail.elsewhere.example' },
+      { outgoing_server: 'mail.elsewhere.example' },
+      { email: fresh(), incoming_server: 'mail.elsewhere.example' },
+      { incomingServer: 'mail.elsewhere.example', skip_smtp: true },
+    ]) {
+      const answer = await check(other)
+      expect(answer, JSON.stringify(other)).toMatchObject(refused(400, 'INVALID_REQUEST', 'password'))
+    }
+    const given = { incomingServer: 'mail.elsewhere.example', incomingPort: 993, password: 'x' }
+    expect((await check(given)).json).toMatchObject({ success: false, smtp: { success: false } })
+    expect((await check({ incomingServer: testMail.host.toUpperCase() })).json.success).toBe(true)
+    expect((await email()).status).toBe('connected')
+  })
+
+  it('PM5 an inbox without an SMTP server does not pass where nothing else sends, but where SMTP is skipped', async () => {
+    const { ask, check } = await office()
+    const { imapHost, imapPort } = { imapHost: testMail.host, imapPort: testMail.imap.port }
+    const made = await ask('POST', '/inboxes', {
+      name: 'X',
+      ...{ address: fresh(), provider: 'cloudflare', imapHost, imapPort, smtpHost: null },
+      ...{ username: fresh(), password: testMail.password, force: true },
+    })
+    expect(made.status).toBe(200)
+    expect((await check()).json).toMatchObject({
+      success: false,
+      imap: { success: true },
+      smtp: { success: false, skipped: false, error: expect.stringContaining('SEND_EMAIL=1') },
+    })
+    expect((await check({ skip_smtp: true })).json).toMatchObject({
+      success: true,
+      smtp: { success: true, skipped: true },
+    })
+  })
+
   it('PM5 with nothing to go by it says what is missing; an inside host is refused and not called', async () => {
     const { check } = await office()
     expect(await check({ use_saved_credentials: false })).toMatchObject(
@@ -420,6 +489,14 @@ describe('sendEmail', () => {
       [{ content: '  ' }, 400, 'INVALID_REQUEST', 'content'],
       [{ subject: undefined }, 400, 'INVALID_REQUEST', 'subject'],
       [{ subject: 'x\r\nBcc: c@d.test' }, 400, 'INVALID_REQUEST', 'subject'],
+      [{ agent_id: newId() }, 400, 'INVALID_REQUEST', 'agent_id'],
+      [{ agent_id: 'x' }, 400, 'INVALID_REQUEST', 'agent_id'],
+      [
+        { attachments: [{ filename: 'a\r\nX-Y: z', content: 'eA==' }] },
+        400,
+        'INVALID_REQUEST',
+        'attachments.0.filename',
+      ],
       [{ conversation_id: newId() }, 404, 'NOT_FOUND'],
       [{ conversation_id: 'x' }, 404, 'NOT_FOUND', 'conversation_id'],
     ]
@@ -492,6 +569,11 @@ describe('who may', () => {
     for (const [about, field] of [
       [{ email: 'x' }, 'channels.email.email'],
       [{ incomingPort: 'x' }, 'channels.email.incomingPort'],
+      [{ incomingPort: true }, 'channels.email.incomingPort'],
+      [{ incomingPort: [993] }, 'channels.email.incomingPort'],
+      [{ incomingPort: '' }, 'channels.email.incomingPort'],
+      [{ outgoing_port: '0x1d1' }, 'channels.email.outgoing_port'],
+      [{ outgoing_port: 587.5 }, 'channels.email.outgoing_port'],
       [{ aliases: 'x' }, 'channels.email.aliases'],
       [{ incomingServer: '127.0.0.1.nip.io' }, 'incomingServer'],
       [{ outgoingServer: 'smtp.gmail.com', outgoingPort: 25 }, 'outgoingPort'],
@@ -502,5 +584,20 @@ describe('who may', () => {
     expect(
       await call('POST', '/secure-tokens/encrypt', { site_id: siteId, token_type: 'email' }),
     ).toMatchObject(refused(400, 'INVALID_REQUEST', 'value'))
+    const seal = (token_type: string, value: string) =>
+      call('POST', '/secure-tokens/encrypt', { site_id: siteId, token_type, value })
+    for (const [type, value] of [
+      ['email', 'x'.repeat(1001)],
+      ['email', 'two\nlines'],
+      [' email ', 'a\u0000b'],
+      ['crm', 'x'.repeat(5001)],
+      ['crm', ''],
+    ] as const)
+      expect(await seal(type, value), type).toMatchObject(refused(400, 'INVALID_REQUEST', 'value'))
+    for (const [type, value] of [
+      ['email', 'x'.repeat(1000)],
+      ['crm', '{\n}'.repeat(1250)],
+    ] as const)
+      expect((await seal(type, value)).status, type).toBe(200)
   })
 })

@@ -1,11 +1,15 @@
+import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import { eq } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import { newText } from '../../src/domain/quote.ts'
 import { readEmail } from '../../src/mail/email.ts'
 import { outKey } from '../../src/mailbox/keys.ts'
+import { db } from '../../src/store/db.ts'
 import { newId } from '../../src/store/ids.ts'
-import { assistant, conversation, inbox, received, site } from './cast.ts'
-import { arrives, inboxOf, mail, mailbox, read, sync, until } from './mail.ts'
+import { inboxes } from '../../src/store/schema.ts'
+import { assistant, conversation, inbox, received, site, testMail } from './cast.ts'
+import { arrives, changed, inboxOf, mail, mailbox, read, sync, until } from './mail.ts'
 
 /** UTF-8, one character a byte, as `mail()` wants it. */
 const bytes = (text: string) => String.fromCharCode(...new TextEncoder().encode(text))
@@ -17,7 +21,7 @@ async function shop(settings: Record<string, unknown> = {}) {
   const customer = `carol.${newId().slice(-8)}@customer.test`
   const writes = async (
     text: string,
-    about: { answers?: string | null; from?: string; subject?: string } = {},
+    about: { answers?: string | null; from?: string; subject?: string; replyTo?: string } = {},
   ) => {
     const [one] = await received(config, [
       mail({
@@ -27,6 +31,7 @@ async function shop(settings: Record<string, unknown> = {}) {
         ...(about.subject ? { subject: about.subject } : {}),
         headers: [
           'Content-Type: text/plain; charset=utf-8',
+          ...(about.replyTo ? [`Reply-To: ${about.replyTo}`] : []),
           ...(about.answers ? [`In-Reply-To: ${about.answers}`, `References: ${about.answers}`] : []),
         ],
       }),
@@ -64,7 +69,7 @@ describe('when an inbox answers', () => {
     expect(first.message.details.reply).toEqual({ do: 'say', why: 'closed' })
     const { message, email } = await answered(first.conversationId)
     expect(message.content).toBe('We open on Monday at nine.')
-    expect(email.text).toContain('We open on Monday at nine.')
+    expect(email.text.trim()).toBe('We open on Monday at nine.')
     expect(email.headers.find(one => one.name === 'auto-submitted')?.value).toBe('auto-replied')
     const again = await writes('Hello?', { answers: first.message.details.mail!.rfcId })
     expect(again.conversationId).toBe(first.conversationId)
@@ -114,6 +119,73 @@ describe('when an inbox answers', () => {
     expect(
       (await read(siteId, first.conversationId)).messages.filter(one => one.direction === 'outgoing'),
     ).toHaveLength(1)
+  })
+})
+
+describe('what is decided again', () => {
+  it.each([
+    ['off', { mode: 'off' }, 'silent', 'mode_off'],
+    ['blocked', { block: ['customer.test'] }, 'silent', 'not_permitted'],
+    ['closed', { hours: closed(null) }, 'silent', 'closed'],
+    ['draft', { mode: 'draft' }, 'draft', null],
+  ] as const)('RE5 while an answer waits the inbox becomes %s', async (_, change, what, why) => {
+    const { siteId, config, writes } = await shop({ delayMs: 1000 })
+    const first = await writes('How do I get a refund?')
+    const settings = JSON.stringify({ ...config.settings, ...change })
+    await db(env.DB).update(inboxes).set({ settings }).where(eq(inboxes.id, config.inboxId))
+    const { messages } = await until(async () => {
+      const now = await read(siteId, first.conversationId)
+      return (now.messages.length > 1 || now.messages[0]!.details.reply?.do === 'silent') && now
+    })
+    if (what === 'draft') expect(messages[1]!.delivery?.status).toBe('draft')
+    else expect(messages).toMatchObject([{ details: { reply: { do: what, why } } }])
+  })
+
+  it('PN1 a Reply-To is no way round the lists, nor to what labels keep', async () => {
+    const { writes } = await shop({ block: ['evil.test'] })
+    const asked = await writes('How do I get a refund?', { replyTo: 'spam@evil.test' })
+    expect(asked.message.details.reply?.why).toBe('not_permitted')
+  })
+
+  it('WL1 an answer that waited out a pause of more than a day is kept for a person', async () => {
+    const { siteId, config, writes } = await shop({
+      draftAfterMs: 700,
+      smtp: { host: 'localhost', port: 9, tls: false, user: '' },
+    })
+    const first = await writes('How do I get a refund?')
+    await until(async () =>
+      (await read(siteId, first.conversationId)).messages.find(one => one.delivery?.status === 'retry'),
+    )
+    await new Promise(resolve => setTimeout(resolve, 800))
+    const smtp = {
+      ...config.settings.smtp!,
+      host: testMail.host,
+      port: testMail.smtp.submissionPort,
+      tls: true,
+      user: config.address,
+    }
+    await mailbox(config).tick(changed(config, { settings: { ...config.settings, smtp } }))
+    await runInDurableObject(mailbox(config), (object, state) => {
+      state.storage.sql.exec("UPDATE outbox SET due_at = 0 WHERE phase = 'retry'")
+      return object.alarm()
+    })
+    const held = await until(async () =>
+      (await read(siteId, first.conversationId)).messages.find(one => one.delivery?.status === 'held'),
+    )
+    expect(held.delivery?.problem?.code).toBe('waited_long')
+  })
+
+  it('PA1 a pause stops what has not begun to leave', async () => {
+    const { siteId, config, writes } = await shop({ delayMs: 300 })
+    const first = await writes('How do I get a refund?')
+    await mailbox(config).tick(changed(config, { paused: true }))
+    await until(async () => (await read(siteId, first.conversationId)).messages.length === 2)
+    await new Promise(resolve => setTimeout(resolve, 300))
+    expect((await read(siteId, first.conversationId)).messages[1]!.delivery?.status).toBe('queued')
+    await mailbox(config).tick(changed(config))
+    await until(
+      async () => (await read(siteId, first.conversationId)).messages[1]!.delivery?.status === 'sent',
+    )
   })
 })
 

@@ -83,6 +83,17 @@ describe('mail by Email Routing', () => {
     await until(async () => (await conversationsOf(headers)).length === 1)
   })
 
+  it('EM6 an address that another site names as its alias stays with whose own it is', async () => {
+    const mine = await routedInbox({ settings: { imap: null } })
+    const thief = await routedInbox({ settings: { imap: null } })
+    await db(env.DB)
+      .insert(inboxAddresses)
+      .values({ siteId: thief.siteId, address: mine.config.address, inboxId: thief.config.inboxId })
+    await routed(mine.config.address, mail({ to: mine.config.address, text: 'confidential' }))
+    await until(async () => (await conversationsOf(mine.headers)).length === 1)
+    expect(await conversationsOf(thief.headers)).toEqual([])
+  })
+
   it('EM4 a paused inbox takes its mail and lets it rest; what rested longer than a day becomes a draft', async () => {
     const { siteId, headers, config } = await routedInbox({ settings: { imap: null, draftAfterMs: 200 } })
     await db(env.DB).update(inboxes).set({ paused: true }).where(eq(inboxes.id, config.inboxId))

@@ -152,12 +152,22 @@ describe.skipIf(corpus === null)(name, () => {
     [
       'imapHost',
       host =>
-        here.ask('PATCH', `/v1/inboxes/${here.inboxId}`, { imapHost: host, imapPort: 993, force: true }),
+        here.ask('PATCH', `/v1/inboxes/${here.inboxId}`, {
+          imapHost: host,
+          imapPort: 993,
+          password: 'p',
+          force: true,
+        }),
     ],
     [
       'smtpHost',
       host =>
-        here.ask('PATCH', `/v1/inboxes/${here.inboxId}`, { smtpHost: host, smtpPort: 587, force: true }),
+        here.ask('PATCH', `/v1/inboxes/${here.inboxId}`, {
+          smtpHost: host,
+          smtpPort: 587,
+          password: 'p',
+          force: true,
+        }),
     ],
     ...(['incomingServer', 'outgoingServer', 'incoming_server', 'outgoing_server'] as const).map(
       (field): Field => [

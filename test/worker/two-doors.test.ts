@@ -170,6 +170,7 @@ it(`IX17 N5 after ${EDITS} edits through both doors (seed ${SEED}) there is one 
           return change({
             smtpUsername: random.one([null, 'relay']),
             smtpPassword: random.one([null, password]),
+            ...random.one([{}, { password }]),
             force: true,
           })
         case 13:
@@ -186,6 +187,9 @@ it(`IX17 N5 after ${EDITS} edits through both doors (seed ${SEED}) there is one 
               { password: `${password}\n` },
               { testId: password, password },
               { username: `${password}\u0000` },
+              // The saved password goes to no other server and no other user.
+              { smtpHost: host, imapHost: 'imap.shop.example', imapPort: 993, force: true },
+              { username: 'somebody', force: true },
             ]),
           )
         case 16:

@@ -57,16 +57,22 @@ export function presetFor(address: string): Preset | null {
 }
 
 /**
- * Google, Yahoo and others show an app password as four groups of four, and paste it with its blanks, which they then
- * refuse. Any other password is left as it was typed: a blank may be part of it.
+ * Google, Yahoo and others show an app password in groups, and paste it with its blanks, which they then refuse. Any other password is
+ * left as it was typed: a blank may be part of it.
+ *
+ * @param servers where it is used; they tell the provider of one that was typed in (`custom`)
  */
-export function cleanPassword(providerId: string, typed: string): string {
+export function cleanPassword(
+  providerId: string,
+  typed: string,
+  servers: readonly ({ host: string } | null)[],
+): string {
+  const named = providerOf(providerId)
   const takesAppPasswords =
-    providerId !== 'custom' && providerOf(providerId).authentication.includes('app_password')
+    named.id === 'custom' ? servers.some(one => one && providerAt(one.host)?.imap) : named.imap !== null
   // \s has the no-break space, which is what Google's page gives.
-  return takesAppPasswords && /^\s*[a-z0-9]{4}(\s[a-z0-9]{4}){3}\s*$/i.test(typed)
-    ? typed.replaceAll(/\s/g, '')
-    : typed
+  const bare = typed.replaceAll(/\s/g, '')
+  return takesAppPasswords && /^[a-z0-9]{16}$/i.test(bare) ? bare : typed
 }
 
 /** The provider behind a host of the settings, for what to say where it refuses. */

@@ -1,0 +1,83 @@
+/** A person answers a conversation: the mail goes to whom the contact wants answers sent, in the thread, without a machine's mark. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { writeEmail } from '../conversation/write.ts'
+import { isUuid } from '../domain/ids.ts'
+import { conversationById, messageById } from '../store/conversations.ts'
+import { db } from '../store/db.ts'
+import { newId } from '../store/ids.ts'
+import { inboxById } from '../store/inboxes.ts'
+import { seesInbox } from './access.ts'
+import { attachmentsOf, NewAttachmentSchema } from './attachments.ts'
+import { MessageSchema, messageJson } from './messages.ts'
+import { noQuery, noun } from './noun.ts'
+import { Refusal, refusals } from './problems.ts'
+
+const answer = createRoute({
+  method: 'post',
+  path: '/',
+  summary: 'Answer a conversation as a person',
+  description:
+    'What the assistant has in the making is called back. The answer of this request is the message; its `delivery` says how the mail goes.',
+  request: {
+    query: noQuery,
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            conversation: z.string(),
+            content: z.string().trim().min(1).max(200_000).openapi({ description: 'Plain text.' }),
+            attachments: z.array(NewAttachmentSchema).max(50).default([]),
+          }),
+        },
+      },
+    },
+  },
+  responses: {
+    200: { description: 'The message', content: { 'application/json': { schema: MessageSchema } } },
+    ...refusals(
+      ...([
+        'unknown_field',
+        'not_found',
+        'unauthorized',
+        'bad_json',
+        'missing_field',
+        'invalid_field',
+      ] as const),
+      ...(['inbox_disconnected', 'attachments_too_large', 'too_large', 'unavailable'] as const),
+    ),
+  },
+})
+
+/** So long the request waits for the mail server's word. */
+const WAIT_MS = 5_000
+
+export const outgoing = noun().openapi(answer, async c => {
+  const { conversation: id, content, attachments } = c.req.valid('json')
+  const siteId = c.get('siteId')
+  const who = c.get('who')
+  const d1 = db(c.env.DB)
+  const there = isUuid(id) ? await conversationById(d1, siteId, id) : undefined
+  if (!there || !seesInbox(who, there.conversation.inboxId))
+    throw new Refusal('not_found', 'There is no conversation with that id.', 'conversation')
+  const inbox = await inboxById(d1, siteId, there.conversation.inboxId)
+  const how = await c.env.CONVERSATION.getByName(`${siteId}/${id}`).answering()
+  if (!inbox || !how) throw new Refusal('inbox_disconnected')
+  const written = await writeEmail(c.env, {
+    siteId,
+    inbox,
+    ...how,
+    answers: true,
+    text: content,
+    attachments: attachmentsOf(attachments),
+    conversationId: id,
+    sender: { kind: 'person', id: who.id, name: who.name },
+    by: { kind: 'person', id: who.id, name: who.name },
+    id: newId(),
+    waitMs: WAIT_MS,
+  })
+  if (written.kind === 'refused') throw new Refusal(written.problem.code, written.problem.message)
+  const row = await messageById(d1, siteId, written.messageId)
+  if (!row) throw new Refusal('unavailable', 'The answer is on its way, and will be listed in a moment.')
+  return c.json(messageJson(row), 200)
+})
