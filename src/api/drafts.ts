@@ -6,7 +6,13 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { DraftAnswer } from '../conversation/conversation.ts'
 import { keepAttachments } from '../conversation/write.ts'
 import { isUuid } from '../domain/ids.ts'
-import { conversationById, copiedRow, draftsWaiting, messageById } from '../store/conversations.ts'
+import {
+  type CopiedDetails,
+  conversationById,
+  copiedRow,
+  draftsWaiting,
+  messageById,
+} from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
 import { inboxById } from '../store/inboxes.ts'
@@ -172,7 +178,7 @@ async function draftOf(env: Env, siteId: string, who: Who, id: string) {
   return {
     id,
     conversationId: row.conversationId,
-    inboxId: there.conversation.inboxId,
+    inboxId: (JSON.parse(row.details) as CopiedDetails).mail?.inboxId ?? there.conversation.inboxId,
     stub: env.CONVERSATION.getByName(`${siteId}/${row.conversationId}`),
   }
 }

@@ -2,7 +2,7 @@
  * Saving an inbox, for both doors to it (`/api/v1/inboxes` and seed 001's settings): hosts are checked, passwords sealed, an untested
  * connection is unverified, and of two savers at once none loses what the other saved.
  */
-import { and, eq } from 'drizzle-orm'
+import { and, eq, inArray } from 'drizzle-orm'
 import { settings } from '../env.ts'
 import { log } from '../log.ts'
 import { forbidden } from '../mail/check.ts'
@@ -152,7 +152,7 @@ export async function changeInbox(
     const next = await changed(env, saved, await edit(saved), proof, used)
     if (next === null) return saved.row
     const { row, state, addresses } = next
-    if (next.rehoused) await forgetHanded(db(env.DB), siteId)
+    if (next.rehoused) await forgetHanded(db(env.DB), siteId, [saved.row.address, row.address])
     if (await saveInbox(env.DB, row, saved.row.version, state, addresses)) {
       await tellMailbox(env, row, await dataKeyOf(db(env.DB), siteId))
       return row
@@ -220,8 +220,12 @@ async function changed(env: Env, saved: SavedInbox, edit: InboxEdit, proof: Proo
 }
 
 /** Passwords that were handed over for the server before (seed 001) are not for another one. First, so that none is left to it. */
-async function forgetHanded(d1: Db, siteId: string): Promise<void> {
-  const handed = and(eq(secureTokens.siteId, siteId), eq(secureTokens.tokenType, 'email'))
+async function forgetHanded(d1: Db, siteId: string, addresses: string[]): Promise<void> {
+  const handed = and(
+    eq(secureTokens.siteId, siteId),
+    eq(secureTokens.tokenType, 'email'),
+    inArray(secureTokens.identifier, addresses),
+  )
   await steady(() => d1.delete(secureTokens).where(handed))
 }
 

@@ -2,7 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { writeEmail } from '../conversation/write.ts'
 import { isUuid } from '../domain/ids.ts'
-import { conversationById, messageById } from '../store/conversations.ts'
+import { conversationById, copiedRow } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
 import { inboxById } from '../store/inboxes.ts'
@@ -44,7 +44,7 @@ const answer = createRoute({
         'missing_field',
         'invalid_field',
       ] as const),
-      ...(['inbox_disconnected', 'attachments_too_large', 'too_large', 'unavailable'] as const),
+      ...(['inbox_disconnected', 'attachments_too_large', 'too_large'] as const),
     ),
   },
 })
@@ -60,9 +60,10 @@ export const outgoing = noun().openapi(answer, async c => {
   const there = isUuid(id) ? await conversationById(d1, siteId, id) : undefined
   if (!there || !seesInbox(who, there.conversation.inboxId))
     throw new Refusal('not_found', 'There is no conversation with that id.', 'conversation')
-  const inbox = await inboxById(d1, siteId, there.conversation.inboxId)
-  const how = await c.env.CONVERSATION.getByName(`${siteId}/${id}`).answering()
-  if (!inbox || !how) throw new Refusal('inbox_disconnected')
+  const stub = c.env.CONVERSATION.getByName(`${siteId}/${id}`)
+  const how = await stub.answering()
+  const inbox = how && (await inboxById(d1, siteId, how.inboxId))
+  if (!inbox) throw new Refusal('inbox_disconnected')
   const written = await writeEmail(c.env, {
     siteId,
     inbox,
@@ -77,7 +78,7 @@ export const outgoing = noun().openapi(answer, async c => {
     waitMs: WAIT_MS,
   })
   if (written.kind === 'refused') throw new Refusal(written.problem.code, written.problem.message)
-  const row = await messageById(d1, siteId, written.messageId)
-  if (!row) throw new Refusal('unavailable', 'The answer is on its way, and will be listed in a moment.')
-  return c.json(messageJson(row), 200)
+  // Of the object itself: D1's copy may be a moment behind.
+  const message = await stub.message(written.messageId)
+  return c.json(messageJson(copiedRow(siteId, id, message!)), 200)
 })

@@ -103,14 +103,19 @@ export class Conversation extends DurableObject<Env> {
     return now()
   }
 
-  /** How an answer to this conversation goes out: to whom, from which address of ours, under which subject. */
-  async answering(): Promise<{ to: Mailbox; from: string; subject: string } | null> {
+  /** How an answer to this conversation goes out: to whom, from which address and inbox of ours, under which subject. */
+  async answering(): Promise<{ to: Mailbox; from: string; subject: string; inboxId: string } | null> {
     const last = this.#memory.state()
       ? this.#memory.messages().findLast(one => one.details.mail?.replyTo)
       : undefined
     const mail = last?.details.mail
     return mail?.replyTo
-      ? { to: mail.replyTo, from: mail.ours, subject: replySubject(last!.details.subject ?? '') }
+      ? {
+          to: mail.replyTo,
+          from: mail.ours,
+          subject: replySubject(last!.details.subject ?? ''),
+          inboxId: mail.inboxId,
+        }
       : null
   }
 

@@ -85,7 +85,10 @@ async function askAssistant(
   const again = decideAgain(effect.draft ? 'draft' : 'answer', {
     mode: rules.mode,
     hasAssistant: inbox.assistantId !== null,
-    permitted: mayBeAnswered(now.contact.address, rules) && mayBeAnswered(replyTo?.address ?? '', rules),
+    // Who wrote was looked at when the mail came; whom the answer goes to, and who was blocked since, are looked at now.
+    permitted:
+      mayBeAnswered(replyTo?.address ?? now.contact.address, rules) &&
+      mayBeAnswered(now.contact.address, { allow: [], block: rules.block }),
     open: mayAnswerAt(rules.hours, rules.timeZone, Date.now()),
   })
   if (again?.do === 'silent') return missing(null, again.why)
@@ -98,8 +101,7 @@ async function askAssistant(
     })),
     cited: before.flatMap(m => m.details.citations?.map(one => one.id) ?? []),
     // Where a contact gave no name, the address stands for it, and is no way to greet anybody.
-    contactName:
-      rules.senderNames === false || now.contact.name === now.contact.address ? '' : now.contact.name,
+    contactName: !rules.senderNames || now.contact.name === now.contact.address ? '' : now.contact.name,
     // What only some may read goes to the address that carries the labels, not to wherever a mail wants its answer.
     contactLabels:
       contact && sameAddress(replyTo?.address ?? '', now.contact.address)

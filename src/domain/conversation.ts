@@ -351,7 +351,9 @@ function answerMade(
   const none: { asks: string[]; sends: boolean } = { asks: [], sends: false }
   const done = before.answered?.epoch === event.epoch ? before.answered : none
   if (done.asks.includes(event.ask) || (!draft && done.sends)) return unchanged(before)
-  const superseded = withoutDrafts(event.living, before.seq, 'superseded', at)
+  // A draft covers all that was asked since the last answer, so the draft before it is superfluous. An answer that leaves by itself may
+  // cover less, and what was still being made when a person took over may be older than what is there.
+  const superseded = withoutDrafts(draft && !takenOver ? event.living : [], before.seq, 'superseded', at)
   const seq = before.seq + superseded.length + 1
   const message: Message = {
     ...event.message,

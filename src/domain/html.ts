@@ -160,8 +160,9 @@ function decoded(text: string): string {
   return text.replace(/&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|([a-z]{2,8}));/gi, (whole, hex, dec, name) => {
     if (name) return NAMED[name] ?? whole
     const code = hex ? Number.parseInt(hex, 16) : Number(dec)
-    return code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff)
-      ? String.fromCodePoint(code)
-      : ''
+    const char =
+      code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff) ? String.fromCodePoint(code) : ''
+    // Our own mark is put in by us alone.
+    return char === QUOTE_BEGINS ? '' : char
   })
 }

@@ -101,7 +101,7 @@ export class Mailbox extends DurableObject<Env> {
   /** From Email Routing: a mail whose bytes are in R2 already. Safe to repeat: its id is derived from its bytes. */
   async takeRouted(config: MailboxConfig, row: MailRow): Promise<void> {
     await this.tick(config)
-    if (!this.#records.config()) throw new Error('this inbox was disconnected')
+    if (this.#forgotten() || !this.#records.config()) throw new Error('this inbox was disconnected')
     this.#records.storeRouted(row)
     this.#work()
   }
@@ -523,11 +523,12 @@ export class Mailbox extends DurableObject<Env> {
 
 /**
  * Whose mailbox it is: with another account the cursors mean nothing. A login that was only mended (its case, or the part before the @ for
- * the whole address) and another name of the server are the same account, whose mail waits (A18); should it be another server after all,
- * its UIDVALIDITY says so, and what lies there is looked through as after any change of it.
+ * the whole address) is the same account, whose mail waits (A18). Another host is another mailbox: UIDVALIDITY is unique within a server only.
  */
 function sameAccount(one: MailboxConfig, other: MailboxConfig): boolean {
   const [a, b] = [one, other].map(config => config.settings.imap?.user.toLowerCase())
+  const [here, there] = [one, other].map(config => config.settings.imap?.host.toLowerCase())
+  if (here !== there) return false
   if (a === undefined || b === undefined || a === b) return a === b
   const [short, long] = a.length < b.length ? [a, b] : [b, a]
   return !short.includes('@') && long.startsWith(`${short}@`)

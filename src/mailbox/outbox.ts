@@ -12,7 +12,7 @@ import { problem } from '../domain/problem.ts'
 import { textsIn } from '../domain/texts.ts'
 import { log } from '../log.ts'
 import { answerBodies, type Original } from '../mail/answer.ts'
-import { compose, type OutgoingAttachment, type OutgoingEmail } from '../mail/compose.ts'
+import { type Composed, compose, type OutgoingAttachment, type OutgoingEmail } from '../mail/compose.ts'
 import { ImapFailure } from '../mail/imap.ts'
 import { submitByBinding } from '../mail/send-email.ts'
 import { type SmtpAccount, type Submission, submit } from '../mail/smtp.ts'
@@ -58,7 +58,7 @@ export async function queueMail(given: OutgoingMail, tools: OutboxTools): Promis
   // The inbox may have another address by now than the mail was begun with.
   const ours = [config.address, ...config.settings.aliases].map(normaliseAddress)
   const mail = ours.includes(normaliseAddress(given.from)) ? given : { ...given, from: config.address }
-  const composed = await compose(await emailOf(mail, tools))
+  const composed = await made(mail, tools)
   const rawKey = outKey(config.siteId, config.inboxId, mail.id)
   const owed = { attempts: 0, queuedAt: Date.now(), told: null, id: mail.id, mail, rawKey }
   if (composed.kind === 'refused') {
@@ -69,6 +69,21 @@ export async function queueMail(given: OutgoingMail, tools: OutboxTools): Promis
   await env.MAIL.put(rawKey, composed.raw)
   records.addToOutbox({ ...owed, phase: 'queued', dueAt: owed.queuedAt, problem: null })
 }
+
+/** An attachment that is gone makes no mail, now or later. */
+async function made(mail: OutgoingMail, tools: OutboxTools): Promise<Composed> {
+  try {
+    return await compose(await emailOf(mail, tools))
+  } catch (error) {
+    if (!(error instanceof AttachmentGone)) throw error
+    return {
+      kind: 'refused',
+      problem: problem('internal', 'An attachment of this mail is not there any more.'),
+    }
+  }
+}
+
+class AttachmentGone extends Error {}
 
 async function emailOf(mail: OutgoingMail, { config, env }: OutboxTools): Promise<OutgoingEmail> {
   const { aiLine, signature, quoteOriginal } = config.settings
@@ -97,7 +112,7 @@ async function emailOf(mail: OutgoingMail, { config, env }: OutboxTools): Promis
 
 async function bytesOf(attachment: AttachmentRef, env: Env): Promise<OutgoingAttachment> {
   const object = attachment.key ? await env.MAIL.get(attachment.key) : null
-  if (!object) throw new Error('an attachment is not where it was put')
+  if (!object) throw new AttachmentGone()
   return {
     filename: attachment.filename,
     contentType: attachment.contentType,

@@ -16,9 +16,7 @@ const WHOLE_UP_TO = 10 * 1024 * 1024
 const READ_OF_LARGE = 2 * 1024 * 1024
 
 export async function takeRoutedMail(message: ForwardableEmailMessage, env: Env): Promise<void> {
-  const to = normaliseAddress(message.to)
-  const untagged = to.replace(/\+[^@]*(?=@)/, '')
-  const config = await inboxWithAddress(db(env.DB), [...new Set([to, untagged])])
+  const config = await inboxWithAddress(db(env.DB), normaliseAddress(message.to))
   if (!config) {
     // RFC 3463 §3.2: no such mailbox.
     message.setReject('5.1.1 There is no mailbox of this name here.')

@@ -1,6 +1,6 @@
 /** Inboxes: one connected channel each. D1 owns them; a Mailbox object keeps a copy of its own so that D1 is not on its way. */
 
-import { and, asc, desc, eq, gt, inArray, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { CAPS } from '../domain/outbox.ts'
 import { MODES } from '../domain/reply.ts'
@@ -102,32 +102,33 @@ export async function inboxesToSync(db: Db): Promise<MailboxConfig[]> {
 }
 
 /**
- * The one inbox, of whatever site, that mail to the first of these addresses that anybody has goes to. An alias needs no proof, so whose own
- * address it is comes before whose alias it is, and who named it first before who named it later: no site takes another's mail.
+ * The one inbox, of whatever site, that mail to this address goes to. No address needs a proof, so who named it first has it; and an address
+ * with a plus tag is nobody's but of the site that has the one without: no site takes another's mail.
  */
-export async function inboxWithAddress(db: Db, addresses: readonly string[]): Promise<MailboxConfig | null> {
-  for (const address of addresses) {
-    const row = await steady(() =>
-      db
-        .select({ inbox: inboxes, dataKey: sites.dataKey })
-        .from(inboxAddresses)
-        .innerJoin(
-          inboxes,
-          and(eq(inboxes.id, inboxAddresses.inboxId), eq(inboxes.siteId, inboxAddresses.siteId)),
-        )
-        .innerJoin(sites, eq(sites.id, inboxes.siteId))
-        .where(eq(inboxAddresses.address, address))
-        .orderBy(
-          desc(sql`${inboxes.address} = ${inboxAddresses.address}`),
-          inboxAddresses.claimedAt,
-          inboxes.createdAt,
-        )
-        .limit(1)
-        .get(),
-    )
-    if (row) return mailboxConfig(row.inbox, row.dataKey)
-  }
-  return null
+export async function inboxWithAddress(db: Db, address: string): Promise<MailboxConfig | null> {
+  const exact = await firstClaim(db, address)
+  const untagged = address.replace(/\+[^@]*(?=@)/, '')
+  if (untagged === address) return exact
+  const base = await firstClaim(db, untagged)
+  return exact && (!base || base.siteId === exact.siteId) ? exact : base
+}
+
+async function firstClaim(db: Db, address: string): Promise<MailboxConfig | null> {
+  const row = await steady(() =>
+    db
+      .select({ inbox: inboxes, dataKey: sites.dataKey })
+      .from(inboxAddresses)
+      .innerJoin(
+        inboxes,
+        and(eq(inboxes.id, inboxAddresses.inboxId), eq(inboxes.siteId, inboxAddresses.siteId)),
+      )
+      .innerJoin(sites, eq(sites.id, inboxes.siteId))
+      .where(eq(inboxAddresses.address, address))
+      .orderBy(inboxAddresses.claimedAt, inboxes.createdAt)
+      .limit(1)
+      .get(),
+  )
+  return row ? mailboxConfig(row.inbox, row.dataKey) : null
 }
 
 /** @throws where `settings` is not what EmailSettings describes. */
