@@ -18,8 +18,8 @@ import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
 import { mustBe } from './access.ts'
 import { readCsv } from './csv.ts'
-import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
-import { noQuery, noun } from './noun.ts'
+import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
+import { byId, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 
 const language = z
@@ -63,7 +63,6 @@ const ArticleChange = z.strictObject(fields).partial().openapi('ArticleChange')
 /** What must be true of an article that comes in a file. */
 const Imported = z.object({ ...fields, language: language.nullable() })
 
-const one = { params: z.object({ id: z.string() }), query: noQuery }
 const json = <T extends z.ZodType>(schema: T) => ({ 'application/json': { schema } })
 const shown = { 200: { description: 'The article', content: json(ArticleSchema) } }
 const asked = ['unknown_field', 'unauthorized'] as const
@@ -122,7 +121,7 @@ const show = createRoute({
   method: 'get',
   path: '/{id}',
   summary: 'One article',
-  request: one,
+  request: byId,
   responses: { ...shown, ...refusals('not_found', ...asked) },
 })
 
@@ -132,7 +131,7 @@ const change = createRoute({
   summary: 'Change an article',
   description: 'What is not named stays.',
   middleware: mustBe('admin'),
-  request: { ...one, body: { required: true, content: json(ArticleChange) } },
+  request: { ...byId, body: { required: true, content: json(ArticleChange) } },
   responses: { ...shown, ...refusals('not_found', ...written) },
 })
 
@@ -141,7 +140,7 @@ const remove = createRoute({
   path: '/{id}',
   summary: 'Remove an article',
   middleware: mustBe('admin'),
-  request: one,
+  request: byId,
   responses: {
     200: { description: 'Removed', content: json(z.object({ id: z.uuid(), deleted: z.literal(true) })) },
     ...refusals('not_found', 'forbidden', ...asked),
@@ -162,9 +161,7 @@ export const articles = noun()
       after && { assistantId: after[0], id: after[1] },
       query.limit + 1,
     )
-    const page = rows.slice(0, query.limit)
-    const last = page.at(-1)
-    const next = rows.length > query.limit && last ? writeCursor([last.assistantId, last.id]) : null
+    const { page, next } = pageOf(rows, query.limit, row => [row.assistantId, row.id])
     return c.json({ items: page.map(articleJson), next }, 200)
   })
   .openapi(add, async c => {

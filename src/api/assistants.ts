@@ -25,8 +25,8 @@ import { dataKeyOf } from '../store/inboxes.ts'
 import { seal } from '../store/seal.ts'
 import { mustBe } from './access.ts'
 import { oneLine } from './inbox-fields.ts'
-import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
-import { noQuery, noun } from './noun.ts'
+import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
+import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 
 const url = z.string().trim().max(2_000)
@@ -102,9 +102,7 @@ const Answered = z
   })
   .openapi('AssistantAnswer')
 
-const one = { params: z.object({ id: z.string() }), query: noQuery }
 const json = <T extends z.ZodType>(schema: T) => ({ 'application/json': { schema } })
-const body = <T extends z.ZodType>(schema: T) => ({ required: true as const, content: json(schema) })
 const shown = { 200: { description: 'The assistant', content: json(AssistantSchema) } }
 const written = [
   'bad_json',
@@ -132,7 +130,7 @@ const add = createRoute({
   path: '/',
   summary: 'Add an assistant',
   middleware: mustBe('admin'),
-  request: { query: noQuery, body: body(NewAssistant) },
+  request: { query: noQuery, body: jsonBody(NewAssistant) },
   responses: { ...shown, ...refusals(...written) },
 })
 
@@ -140,7 +138,7 @@ const show = createRoute({
   method: 'get',
   path: '/{id}',
   summary: 'One assistant',
-  request: one,
+  request: byId,
   responses: { ...shown, ...refusals('unknown_field', 'not_found', 'unauthorized') },
 })
 
@@ -151,7 +149,7 @@ const change = createRoute({
   description:
     'What is not named stays. Its key belongs to the server it was given for: a base URL on another host needs the key again.',
   middleware: mustBe('admin'),
-  request: { ...one, body: body(AssistantChange) },
+  request: { ...byId, body: jsonBody(AssistantChange) },
   responses: { ...shown, ...refusals('not_found', ...written) },
 })
 
@@ -161,7 +159,7 @@ const remove = createRoute({
   summary: 'Remove an assistant, and its articles with it',
   description: 'Refused while an inbox is answered by it.',
   middleware: mustBe('admin'),
-  request: one,
+  request: byId,
   responses: {
     200: { description: 'Removed', content: json(z.object({ id: z.uuid(), deleted: z.literal(true) })) },
     ...refusals('unknown_field', 'not_found', 'assistant_in_use', 'unauthorized', 'forbidden'),
@@ -174,7 +172,7 @@ const ask = createRoute({
   summary: 'Ask an assistant, without any mail',
   description:
     'Nothing is stored and nothing is sent. A language model is really asked, and costs what it costs.',
-  request: { ...one, body: body(Asked) },
+  request: { ...byId, body: jsonBody(Asked) },
   responses: {
     200: { description: 'What it would answer', content: json(Answered) },
     ...refusals(
@@ -194,9 +192,7 @@ export const assistants = noun()
     const query = c.req.valid('query')
     const after = readCursor(query.cursor, z.tuple([z.string()]))?.[0] ?? ''
     const rows = await assistantsAfter(db(c.env.DB), c.get('siteId'), after, query.limit + 1)
-    const page = rows.slice(0, query.limit)
-    const last = page.at(-1)
-    const next = rows.length > query.limit && last ? writeCursor([last.id]) : null
+    const { page, next } = pageOf(rows, query.limit, row => [row.id])
     return c.json({ items: page.map(assistantJson), next }, 200)
   })
   .openapi(add, async c => {

@@ -5,8 +5,8 @@ import { labelsOf } from '../store/articles.ts'
 import { type Contact, changeContact, contactById, contactsAfter } from '../store/contacts.ts'
 import { db } from '../store/db.ts'
 import { mustBe, type Who } from './access.ts'
-import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
-import { noQuery, noun } from './noun.ts'
+import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
+import { byId, jsonBody, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 
 const labels = z
@@ -28,7 +28,6 @@ const ContactChange = z
   .partial()
   .openapi('ContactChange')
 
-const one = { params: z.object({ id: z.string() }), query: noQuery }
 const shown = {
   200: { description: 'The contact', content: { 'application/json': { schema: ContactSchema } } },
 }
@@ -55,7 +54,7 @@ const show = createRoute({
   path: '/{id}',
   summary: 'One contact',
   description: onlyOfAll,
-  request: one,
+  request: byId,
   responses: { ...shown, ...refusals('not_found', ...asked) },
 })
 
@@ -65,7 +64,7 @@ const change = createRoute({
   summary: 'Change a contact’s name or labels',
   description: 'What is not named stays.',
   middleware: mustBe('admin'),
-  request: { ...one, body: { required: true, content: { 'application/json': { schema: ContactChange } } } },
+  request: { ...byId, body: jsonBody(ContactChange) },
   responses: { ...shown, ...refusals('not_found', 'bad_json', 'invalid_field', ...asked) },
 })
 
@@ -75,9 +74,7 @@ export const contacts = noun()
     const query = c.req.valid('query')
     const after = readCursor(query.cursor, z.tuple([z.string()]))?.[0] ?? ''
     const rows = await contactsAfter(db(c.env.DB), c.get('siteId'), after, query.limit + 1)
-    const page = rows.slice(0, query.limit)
-    const last = page.at(-1)
-    const next = rows.length > query.limit && last ? writeCursor([last.id]) : null
+    const { page, next } = pageOf(rows, query.limit, row => [row.id])
     return c.json({ items: page.map(contactJson), next }, 200)
   })
   .openapi(show, async c => {

@@ -10,7 +10,7 @@ import {
 import { db } from '../store/db.ts'
 import { inboxesById } from '../store/inboxes.ts'
 import { seesInbox, type Who } from './access.ts'
-import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
+import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { MessageSchema, messageJson } from './messages.ts'
 import { noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
@@ -129,9 +129,10 @@ export const conversations = noun()
             before,
             query.limit + 1,
           )
-    const page = rows.slice(0, query.limit)
-    const last = page.at(-1)?.conversation
-    const next = rows.length > query.limit && last ? writeCursor([last.lastMessageAt, last.id]) : null
+    const { page, next } = pageOf(rows, query.limit, ({ conversation }) => [
+      conversation.lastMessageAt,
+      conversation.id,
+    ])
     return c.json({ items: await conversationsJson(c.env, c.get('siteId'), page), next }, 200)
   })
   .openapi(show, async c =>

@@ -18,12 +18,11 @@ import { newId } from '../store/ids.ts'
 import { inboxById } from '../store/inboxes.ts'
 import { seesInbox, type Who } from './access.ts'
 import { attachmentsOf, NewAttachmentSchema } from './attachments.ts'
-import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
+import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { MessageSchema, messageJson } from './messages.ts'
-import { noQuery, noun } from './noun.ts'
+import { byId, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 
-const one = { params: z.object({ id: z.string() }), query: noQuery }
 const answer = {
   200: { description: 'The draft', content: { 'application/json': { schema: MessageSchema } } },
 }
@@ -48,7 +47,7 @@ const change = createRoute({
   path: '/{id}',
   summary: 'Change what a draft says',
   request: {
-    ...one,
+    ...byId,
     body: {
       required: true,
       content: {
@@ -93,7 +92,7 @@ const approve = createRoute({
   description:
     'Exactly once: of two who approve at the same moment one gets `draft_answered`. Where the contact wrote again after the draft was made, it is refused as `draft_stale` until `reread` says that this was seen.',
   request: {
-    ...one,
+    ...byId,
     body: {
       required: false,
       content: { 'application/json': { schema: z.strictObject({ reread: z.boolean().default(false) }) } },
@@ -116,7 +115,7 @@ const discard = createRoute({
   method: 'delete',
   path: '/{id}',
   summary: 'Discard a draft; it stays in the conversation, marked',
-  request: one,
+  request: byId,
   responses: { ...answer, ...refusals(...common, 'draft_answered') },
 })
 
@@ -131,9 +130,7 @@ export const drafts = noun()
       after && { at: after[0], id: after[1] },
       query.limit + 1,
     )
-    const page = rows.slice(0, query.limit)
-    const last = page.at(-1)
-    const next = rows.length > query.limit && last ? writeCursor([last.createdAt, last.id]) : null
+    const { page, next } = pageOf(rows, query.limit, row => [row.createdAt, row.id])
     return c.json({ items: page.map(messageJson), next }, 200)
   })
   .openapi(change, async c => {

@@ -20,16 +20,11 @@ import { accountsOf, ConnectionTestSchema, tried } from './connection-test.ts'
 import { connectionFields, edited, InboxChange, NewInbox, typedConnection } from './inbox-fields.ts'
 import { InboxSchema, inboxJson } from './inbox-json.ts'
 import { changeInbox, createInbox, savedInbox } from './inbox-saving.ts'
-import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
-import { noQuery, noun } from './noun.ts'
+import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
+import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 
 const middleware = mustBe('admin')
-const one = { params: z.object({ id: z.string() }), query: noQuery }
-const body = <T extends z.ZodType>(schema: T) => ({
-  required: true as const,
-  content: { 'application/json': { schema } },
-})
 const answers = {
   200: { description: 'The inbox', content: { 'application/json': { schema: InboxSchema } } },
 }
@@ -60,7 +55,7 @@ const connect = createRoute({
   description:
     'Needs the `testId` of a connection test of the same settings, or `force`, which leaves the inbox `unverified`. Servers and ports that are left out are the provider’s.',
   middleware,
-  request: { query: noQuery, body: body(NewInbox) },
+  request: { query: noQuery, body: jsonBody(NewInbox) },
   responses: { ...answers, ...refusals(...written) },
 })
 
@@ -68,7 +63,7 @@ const show = createRoute({
   method: 'get',
   path: '/{id}',
   summary: 'One inbox and how it is doing',
-  request: one,
+  request: byId,
   responses: { ...answers, ...refusals('not_found', ...asked) },
 })
 
@@ -79,7 +74,7 @@ const change = createRoute({
   description:
     'What is not named stays. Where address, host, port, TLS, user or password change, a `testId` or `force` is needed, as for a new inbox. Another host or user needs its password again.',
   middleware,
-  request: { ...one, body: body(InboxChange) },
+  request: { ...byId, body: jsonBody(InboxChange) },
   responses: { ...answers, ...refusals('not_found', 'conflict', ...written) },
 })
 
@@ -90,7 +85,7 @@ const disconnect = createRoute({
   description:
     'Mail that still waits to be sent is withdrawn, and the password is forgotten. Conversations stay; nothing is changed on the mail server.',
   middleware,
-  request: one,
+  request: byId,
   responses: {
     200: {
       description: 'Disconnected',
@@ -116,7 +111,7 @@ const test = createRoute({
   middleware,
   request: {
     query: noQuery,
-    body: body(
+    body: jsonBody(
       z
         .strictObject({ ...connectionFields, inboxId: z.uuid() })
         .partial()
@@ -135,7 +130,7 @@ const check = createRoute({
   summary:
     'Test the saved connection of an inbox; where it passes, the inbox is verified and is synced at once',
   middleware,
-  request: one,
+  request: byId,
   responses: { ...tested, ...refusals('not_found', 'missing_field', 'forbidden', ...asked) },
 })
 
@@ -144,9 +139,7 @@ export const inboxes = noun()
     const query = c.req.valid('query')
     const after = readCursor(query.cursor, z.tuple([z.string()]))?.[0] ?? null
     const rows = await inboxesOf(db(c.env.DB), c.get('siteId'), c.get('who').inboxes, after, query.limit + 1)
-    const page = rows.slice(0, query.limit)
-    const last = page.at(-1)
-    const next = rows.length > query.limit && last ? writeCursor([last.id]) : null
+    const { page, next } = pageOf(rows, query.limit, row => [row.id])
     const items = await Promise.all(page.filter(isReadable).map(row => lively(c.env, row)))
     return c.json({ items, next }, 200)
   })

@@ -28,7 +28,18 @@ export function listOf<T extends z.ZodType>(name: string, item: T) {
     .openapi(name)
 }
 
-export function writeCursor(position: readonly (string | number)[]): string {
+/** A page of `limit` out of rows that were asked for with one more, and the cursor behind it; null on the last. */
+export function pageOf<Row>(
+  rows: readonly Row[],
+  limit: number,
+  positionOf: (row: Row) => readonly (string | number)[],
+): { page: Row[]; next: string | null } {
+  const page = rows.slice(0, limit)
+  const last = page.at(-1)
+  return { page, next: rows.length > limit && last ? writeCursor(positionOf(last)) : null }
+}
+
+function writeCursor(position: readonly (string | number)[]): string {
   return btoa(JSON.stringify(position)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 

@@ -18,8 +18,8 @@ import {
 } from '../store/members.ts'
 import { mustBe, type Who } from './access.ts'
 import { oneLine } from './inbox-fields.ts'
-import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
-import { noQuery, noun } from './noun.ts'
+import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
+import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 
 const role = z.enum(['owner', 'admin', 'agent']).openapi({
@@ -55,11 +55,6 @@ const NewMember = z.strictObject({ ...fields, inboxes: fields.inboxes.default(nu
 const MemberChange = z.strictObject(fields).partial().openapi('MemberChange')
 
 const middleware = mustBe('admin')
-const one = { params: z.object({ id: z.string() }), query: noQuery }
-const body = <T extends z.ZodType>(schema: T) => ({
-  required: true as const,
-  content: { 'application/json': { schema } },
-})
 const answers = {
   200: { description: 'The member', content: { 'application/json': { schema: MemberSchema } } },
 }
@@ -87,7 +82,7 @@ const add = createRoute({
   summary: 'Add a member',
   description: 'A member asks with a token of their own: make it with `POST /api/v1/members/{id}/token`.',
   middleware,
-  request: { query: noQuery, body: body(NewMember) },
+  request: { query: noQuery, body: jsonBody(NewMember) },
   responses: { ...answers, ...refusals(...written) },
 })
 
@@ -96,7 +91,7 @@ const show = createRoute({
   path: '/{id}',
   summary: 'One member',
   middleware,
-  request: one,
+  request: byId,
   responses: { ...answers, ...refusals('not_found', ...asked) },
 })
 
@@ -107,7 +102,7 @@ const change = createRoute({
   description:
     'What is not named stays. Only an owner or an API key changes an owner or makes one; the last owner stays one.',
   middleware,
-  request: { ...one, body: body(MemberChange) },
+  request: { ...byId, body: jsonBody(MemberChange) },
   responses: { ...answers, ...refusals('not_found', 'last_owner', ...written) },
 })
 
@@ -116,7 +111,7 @@ const remove = createRoute({
   path: '/{id}',
   summary: 'Remove a member, and their token with them',
   middleware,
-  request: one,
+  request: byId,
   responses: {
     200: {
       description: 'Removed',
@@ -132,7 +127,7 @@ const makeToken = createRoute({
   summary: 'Make the token of a member, shown once; the one before is good no more',
   description: 'Send it as an API key is sent: `Authorization: Bearer em_…`.',
   middleware,
-  request: one,
+  request: byId,
   responses: {
     200: {
       description: 'The token',
@@ -151,7 +146,7 @@ const revokeToken = createRoute({
   path: '/{id}/token',
   summary: 'Take the token of a member away',
   middleware,
-  request: one,
+  request: byId,
   responses: { ...answers, ...refusals('not_found', ...asked) },
 })
 
@@ -160,9 +155,7 @@ export const members = noun()
     const query = c.req.valid('query')
     const after = readCursor(query.cursor, z.tuple([z.string()]))?.[0] ?? ''
     const rows = await membersAfter(db(c.env.DB), c.get('siteId'), after, query.limit + 1)
-    const page = rows.slice(0, query.limit)
-    const last = page.at(-1)
-    const next = rows.length > query.limit && last ? writeCursor([last.email]) : null
+    const { page, next } = pageOf(rows, query.limit, row => [row.email])
     return c.json({ items: page.map(memberJson), next }, 200)
   })
   .openapi(add, async c => {

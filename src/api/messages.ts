@@ -9,8 +9,8 @@ import { conversationById, messageById, messagesOf } from '../store/conversation
 import { db } from '../store/db.ts'
 import type { messages as table } from '../store/schema.ts'
 import { seesInbox, type Who } from './access.ts'
-import { cursor, limit, listOf, readCursor, writeCursor } from './lists.ts'
-import { noQuery, noun } from './noun.ts'
+import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
+import { byId, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 
 const AttachmentSchema = z.object({
@@ -111,13 +111,11 @@ const list = createRoute({
   },
 })
 
-const one = { params: z.object({ id: z.string() }), query: noQuery }
-
 const show = createRoute({
   method: 'get',
   path: '/{id}',
   summary: 'One message, whole',
-  request: one,
+  request: byId,
   responses: {
     200: { description: 'The message', content: { 'application/json': { schema: FullMessageSchema } } },
     ...refusals('unknown_field', 'not_found', 'unauthorized'),
@@ -143,7 +141,7 @@ const original = createRoute({
   method: 'get',
   path: '/{id}/original',
   summary: 'The raw mail; fetched from the mail server first where it was too large to be fetched unasked',
-  request: one,
+  request: byId,
   responses: {
     200: { description: 'RFC 5322 bytes', content: { 'message/rfc822': { schema: z.string() } } },
     ...whereFetched,
@@ -173,15 +171,8 @@ export const messages = noun()
     const who = c.get('who')
     const rows = await messagesOf(d1, siteId, query.conversation, after, query.limit + 1)
     if (rows.length === 0 || who.inboxes !== null) await mustSee(c.env, siteId, who, query.conversation)
-    const page = rows.slice(0, query.limit)
-    const last = page.at(-1)
-    return c.json(
-      {
-        items: page.map(messageJson),
-        next: rows.length > query.limit && last ? writeCursor([last.position]) : null,
-      },
-      200,
-    )
+    const { page, next } = pageOf(rows, query.limit, row => [row.position])
+    return c.json({ items: page.map(messageJson), next }, 200)
   })
   .openapi(show, async c => {
     const row = await found(c.env, c.get('siteId'), c.get('who'), c.req.valid('param').id)

@@ -93,12 +93,7 @@ export class Conversation extends DurableObject<Env> {
     if (!['queued', 'leaving'].includes(now()?.status ?? '')) return now()
     const told = this.#waiting.get(messageId) ?? Promise.withResolvers<void>()
     this.#waiting.set(messageId, told)
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const enough = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, waitMs)
-    })
-    await Promise.race([told.promise, enough])
-    clearTimeout(timer)
+    await atMost(waitMs, told.promise)
     this.#waiting.delete(messageId)
     return now()
   }
@@ -294,14 +289,9 @@ export class Conversation extends DurableObject<Env> {
   /** Waits a moment for the copy in D1, so that who wrote can read it; where D1 is slow or away, it stays owed. */
   async #settle(): Promise<void> {
     if (!this.#behind()) return
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const enough = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, PROJECTION_WAIT_MS)
-    })
     const copied = this.#project().catch(() => this.#arm())
     this.ctx.waitUntil(copied)
-    await Promise.race([copied, enough])
-    clearTimeout(timer)
+    await atMost(PROJECTION_WAIT_MS, copied)
     if (this.#behind()) this.#arm()
   }
 
@@ -339,6 +329,16 @@ export class Conversation extends DurableObject<Env> {
     if (this.#projected !== null) this.#memory.setProjected(this.#projected)
     this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(next, Date.now())))
   }
+}
+
+/** Waits for what may take longer than anybody wants to wait. */
+async function atMost(ms: number, done: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const enough = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([done, enough])
+  clearTimeout(timer)
 }
 
 /** RFC 5322 §3.6.4: a mail names its parent and the parent's own references. */

@@ -55,7 +55,8 @@ async function askAssistant(
   const now = state()
   // Out of date before it began: a newer effect asks for all that was said.
   if (effect.epoch !== now.epoch) return null
-  const { asked, before } = askedAbout(messages(), now.epoch, effect.draft)
+  const all = messages()
+  const { asked, before } = askedAbout(all, now.epoch, effect.draft)
   const last = asked.at(-1)
   if (!last) return null
   // Read again: it may have changed while the assistant thought.
@@ -109,7 +110,7 @@ async function askAssistant(
         : [],
     writtenTo: last.details.mail?.ours ?? '',
     localTime: spokenTime(Date.now(), rules.timeZone),
-    quoted: unseen(asked, messages()),
+    quoted: unseen(asked, all),
     assistantName: row.name,
     language: languageOf([...said, last.details.subject ?? ''].join('\n')),
   })

@@ -6,6 +6,7 @@
  * person took over. An answer carries the epoch it was made for and is sent only while that is still the epoch; the check stands
  * here, at `leaving_asked`, the point of no return, and nowhere else. `seq` counts durable events without gaps.
  */
+import { shownImages } from './images.ts'
 import type { Phase } from './outbox.ts'
 import type { Problem } from './problem.ts'
 import { problem } from './problem.ts'
@@ -246,6 +247,12 @@ function unchanged(state: ConversationState): Turn {
   return { state, messages: [], effects: [] }
 }
 
+/** One message is another than it was, and nothing is owed for it. */
+function changed(before: ConversationState, message: Message): Turn {
+  const seq = before.seq + 1
+  return { state: { ...before, seq }, messages: [{ ...message, seq }], effects: [] }
+}
+
 /** Ends whatever answer is in the making, and asks the mailbox for the one that is queued. */
 function callBack(state: ConversationState, why: 'superseded' | 'taken_over'): Turn {
   return {
@@ -332,9 +339,8 @@ function copyArrived(
   const same = (ref: { inboxId: string; mailId: string }) =>
     ref.inboxId === from?.inboxId && ref.mailId === from.mailId
   if (!from || (known.details.mail && same(known.details.mail)) || copies.some(same)) return unchanged(before)
-  const seq = before.seq + 1
   const details = { ...known.details, copies: [...copies, { inboxId: from.inboxId, mailId: from.mailId }] }
-  return { state: { ...before, seq }, messages: [{ ...known, seq, details }], effects: [] }
+  return changed(before, { ...known, details })
 }
 
 function answerMade(
@@ -384,23 +390,10 @@ function answerMissing(
   event: Extract<ConversationEvent, { type: 'answer_missing' }>,
 ): Turn {
   if (event.epoch !== before.epoch) return unchanged(before)
-  const seq = before.seq + 1
+  const { message } = event
   const reply: ReplyDecision = { do: 'silent', why: event.why }
-  return {
-    state: { ...before, seq },
-    messages: [
-      {
-        ...event.message,
-        seq,
-        details: {
-          ...event.message.details,
-          reply,
-          ...(event.problem ? { unanswered: event.problem } : {}),
-        },
-      },
-    ],
-    effects: [],
-  }
+  const unanswered = event.problem ? { unanswered: event.problem } : {}
+  return changed(before, { ...message, details: { ...message.details, reply, ...unanswered } })
 }
 
 /** The point of no return. Asked again for a mail that was already let go, the answer stays yes. */
@@ -512,31 +505,18 @@ function draftEdited(
 ): Turn {
   const refused = draftRefused(before, event.draft)
   if (refused) return refused
-  const seq = before.seq + 1
   const { draft, content, attachments, citations } = event
-  const missing = imagesIn(content).find(cid => !attachments.some(one => one.contentId === cid))
+  const missing = shownImages(content).find(cid => !attachments.some(one => one.contentId === cid))
   if (missing !== undefined) {
     const why = `The text shows an image "${missing}", and no attachment has that contentId.`
     return { ...unchanged(before), refused: problem('invalid_field', why, 'content') }
   }
-  return {
-    state: { ...before, seq },
-    messages: [
-      {
-        ...draft,
-        seq,
-        content,
-        details: { ...draft.details, attachments, citations, edited: true },
-        delivery: { status: 'draft', problem: draft.delivery!.problem, at },
-      },
-    ],
-    effects: [],
-  }
-}
-
-/** The Content-IDs that a text shows as `![alt](cid:…)`. */
-export function imagesIn(content: string): string[] {
-  return [...content.matchAll(/!\[[^\]\n]*\]\(cid:([^\s)<>"]+)\)/g)].map(match => match[1]!)
+  return changed(before, {
+    ...draft,
+    content,
+    details: { ...draft.details, attachments, citations, edited: true },
+    delivery: { status: 'draft', problem: draft.delivery!.problem, at },
+  })
 }
 
 /** Exactly once: the second to ask finds it no draft any more. */
@@ -575,21 +555,14 @@ function draftDiscarded(
   event: Extract<ConversationEvent, { type: 'draft_discarded' }>,
   at: number,
 ): Turn {
-  const refused = draftRefused(before, event.draft)
+  const { draft, by } = event
+  const refused = draftRefused(before, draft)
   if (refused) return refused
-  const seq = before.seq + 1
-  return {
-    state: { ...before, seq },
-    messages: [
-      {
-        ...event.draft,
-        seq,
-        delivery: { status: 'discarded', problem: null, at },
-        details: { ...event.draft.details, by: event.by },
-      },
-    ],
-    effects: [],
-  }
+  return changed(before, {
+    ...draft,
+    delivery: { status: 'discarded', problem: null, at },
+    details: { ...draft.details, by },
+  })
 }
 
 /** The mail that announced a person is past recall, or will never leave: either way the person is wanted now. */

@@ -1,5 +1,6 @@
 /** The two bodies of a mail we send: the text as it is, and the same as HTML that every mail program shows, sources linked. */
 import type { Citation } from '../domain/conversation.ts'
+import { withImages } from '../domain/images.ts'
 import { textsIn } from '../domain/texts.ts'
 
 export interface Bodies {
@@ -31,7 +32,7 @@ export function answerBodies(bodies: Bodies): { text: string; html: string } {
   const quote = bodies.original && quoteOf(bodies.original, language)
   const listed = citations.map((one, i) => `[${i + 1}] ${one.title}${one.url ? ` ${one.url}` : ''}`)
   const plain = [
-    withoutImages(text),
+    withImages(text, alt => (alt ? `[${alt}]` : '')),
     ...(listed.length > 0 ? [`${sources}:\n${listed.join('\n')}`] : []),
     ...(aiLine ? [aiLine] : []),
     ...(signature ? [`-- \n${signature}`] : []),
@@ -70,26 +71,12 @@ function quoteOf(original: Original, language: string): { heading: string; lines
 function paragraphsOf(text: string): string {
   return text
     .split(/\n{2,}/)
-    .map(paragraph => `<p>${withImages(paragraph).replaceAll('\n', '<br>\n')}</p>`)
+    .map(paragraph => `<p>${withImages(paragraph, imageTag, withLinks).replaceAll('\n', '<br>\n')}</p>`)
     .join('\n')
 }
 
-/** `![a chart](cid:chart@x)` shows an attachment of this mail; a picture from elsewhere is never put in. */
-const IMAGE = /(!\[[^\]\n]*\]\(cid:[^\s)<>"]+\))/
-
-function withImages(text: string): string {
-  return text
-    .split(IMAGE)
-    .map((piece, i) => {
-      if (i % 2 === 0) return withLinks(piece)
-      const [, alt, cid] = /^!\[([^\]]*)\]\(cid:(.+)\)$/.exec(piece)!
-      return `<img src="cid:${escaped(cid!)}" alt="${escaped(alt!)}">`
-    })
-    .join('')
-}
-
-function withoutImages(text: string): string {
-  return text.replace(/!\[([^\]\n]*)\]\(cid:[^\s)<>"]+\)/g, (_, alt: string) => (alt ? `[${alt}]` : ''))
+function imageTag(alt: string, cid: string): string {
+  return `<img src="cid:${escaped(cid)}" alt="${escaped(alt)}">`
 }
 
 function withLinks(text: string): string {

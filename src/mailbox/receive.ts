@@ -15,7 +15,7 @@ import type { Email } from '../domain/email.ts'
 import { mayAnswerAt } from '../domain/hours.ts'
 import { mayBeAnswered } from '../domain/permission.ts'
 import { type Problem, problem } from '../domain/problem.ts'
-import { newText, QUOTE_BEGINS } from '../domain/quote.ts'
+import { type NewText, newText, QUOTE_BEGINS } from '../domain/quote.ts'
 import { isReset } from '../domain/reset.ts'
 import { bareSubject, chooseConversation, citedIds, idKey } from '../domain/thread.ts'
 import { type Verdict, verdict } from '../domain/verdict.ts'
@@ -50,6 +50,8 @@ interface Reading {
   row: MailRow
   email: Email
   verdict: Verdict
+  /** What the writer newly said, apart from what it quotes. */
+  view: NewText
   contentKey: string
   /** Conversation and message this mail has if nobody claimed it before; the same at every retry. */
   proposal: {
@@ -80,18 +82,12 @@ export async function receiveMails(rows: readonly MailRow[], tools: ReceiveTools
   }
   const { DB } = tools.env
   const { siteId } = tools.config
-  const named = await mailsNamed(
-    DB,
-    siteId,
-    [...new Set(readings.flatMap(idsToLookUp))],
-    [...new Set(readings.map(reading => writer(reading.email).address))],
-  )
-  const cuts = await cutsIn(
-    DB,
-    siteId,
-    [...new Set([...named.values()].flat().map(one => one.conversationId))],
-    [...new Set(readings.map(reading => writer(reading.email).address))],
-  )
+  const cited = [...new Set(readings.flatMap(idsToLookUp))]
+  const writers = [...new Set(readings.map(reading => writer(reading.email).address))]
+  const [named, cuts] = await Promise.all([
+    mailsNamed(DB, siteId, cited, writers),
+    cutsIn(DB, siteId, cited, writers),
+  ])
   findThreads(readings, named, cuts, tools.config)
   const claimed = await claimMails(
     DB,
@@ -130,6 +126,7 @@ async function read(row: MailRow, tools: ReceiveTools): Promise<Reading> {
     email,
     // Whether it is one of ours by its Message-ID is known after the look-up; by its sender, now.
     verdict: verdict(email, { ownAddresses: own, ownMessage: false, size: row.size }),
+    view: newText(email.text),
     contentKey: key,
     proposal: {
       messageId: await derivedId(row.internalDate, 'message', config.siteId, key),
@@ -197,8 +194,7 @@ function findThreads(
       const { conversationId } = choice
       const now = cuts.get(`${conversationId} ${from}`) ?? conversationId
       const anew =
-        reading.verdict.class === 'person' &&
-        isReset(newText(email.text).content, config.settings.resetCommand)
+        reading.verdict.class === 'person' && isReset(reading.view.content, config.settings.resetCommand)
       if (anew) {
         proposal.cuts = now
         // Mails of the same chunk that come after the reset go where it leads.
@@ -306,11 +302,10 @@ async function saysTheSame(email: Email, ours: Candidate, tools: ReceiveTools): 
 }
 
 async function arrivalOf(reading: Reading, claim: Claimed, tools: ReceiveTools): Promise<Arrival> {
-  const { row, email, proposal } = reading
+  const { row, email, proposal, view } = reading
   const { config } = tools
   const weighed = reading.verdict
   const ours = [config.address, ...config.settings.aliases].map(normaliseAddress)
-  const view = newText(email.text)
   const long = view.content.length > TEXT_CHARS || view.rest.length > TEXT_CHARS
   if (long)
     await tools.env.MAIL.put(bodyKey(config.siteId, claim.messageId), email.text.replaceAll(QUOTE_BEGINS, ''))

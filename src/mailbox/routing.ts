@@ -4,15 +4,14 @@
  * A mail that comes this way and by IMAP too is one mail, by its content key.
  */
 import { normaliseAddress } from '../domain/address.ts'
+import { PARSED_WHOLE_BYTES } from '../mail/email.ts'
 import { db } from '../store/db.ts'
 import { sha256Hex } from '../store/ids.ts'
 import { inboxWithAddress } from '../store/inboxes.ts'
 import { headerKey, rawKey, reducedKey } from './keys.ts'
 import { type MailRow, ROUTED } from './records.ts'
 
-/** Above this only the beginning of a mail is read, as DESIGN §4 says of size. */
-const WHOLE_UP_TO = 10 * 1024 * 1024
-/** So much of a larger mail is read: text comes first in almost every mail. */
+/** So much of a mail too large to be parsed whole is read: text comes first in almost every mail. */
 const READ_OF_LARGE = 2 * 1024 * 1024
 
 export async function takeRoutedMail(message: ForwardableEmailMessage, env: Env): Promise<void> {
@@ -36,7 +35,7 @@ export async function takeRoutedMail(message: ForwardableEmailMessage, env: Env)
     fetchedAt: at,
     sha,
     headerKey: await headerKey(head, raw.length),
-    extent: raw.length > WHOLE_UP_TO ? 'large' : 'whole',
+    extent: raw.length > PARSED_WHOLE_BYTES ? 'large' : 'whole',
     remote: null,
     oldBefore: null,
   }

@@ -51,28 +51,35 @@ export async function mailsNamed(
   return found
 }
 
-/** Where the writers' resets lead: `conversation address` → the conversation that mail of theirs goes to instead. */
+/**
+ * Where the writers' resets lead, in the conversations of the mails that carry one of these Message-IDs: `conversation address` → the
+ * conversation that mail of theirs goes to instead.
+ */
 export async function cutsIn(
   d1: D1Database,
   siteId: string,
-  conversationIds: readonly string[],
+  rfcIds: readonly string[],
   addresses: readonly string[],
 ): Promise<Map<string, string>> {
-  if (conversationIds.length === 0) return new Map()
+  if (rfcIds.length === 0) return new Map()
   // A conversation that was begun by a reset may be cut again, so the chain is followed to its end.
   const { results } = await steady(() =>
     d1
       .prepare(
         `WITH RECURSIVE chain (start, address, at, depth) AS (
-           SELECT asked.value, who.value, asked.value, 0 FROM json_each(?2) asked CROSS JOIN json_each(?3) who
+           SELECT DISTINCT cuts.conversation_id, cuts.address, cuts.to_conversation_id, 1
+           FROM json_each(?2) asked
+           CROSS JOIN message_ids m ON m.site_id = ?1 AND m.rfc_id = asked.value
+           CROSS JOIN json_each(?3) who
+           CROSS JOIN cuts ON cuts.site_id = ?1 AND cuts.conversation_id = m.conversation_id AND cuts.address = who.value
            UNION ALL
            SELECT chain.start, chain.address, cuts.to_conversation_id, depth + 1
            FROM chain CROSS JOIN cuts ON cuts.site_id = ?1 AND cuts.conversation_id = chain.at AND cuts.address = chain.address
            WHERE depth < 100
          )
-         SELECT start, address, at, max(depth) AS depth FROM chain WHERE depth > 0 GROUP BY start, address`,
+         SELECT start, address, at, max(depth) AS depth FROM chain GROUP BY start, address`,
       )
-      .bind(siteId, JSON.stringify(conversationIds), JSON.stringify(addresses))
+      .bind(siteId, JSON.stringify(rfcIds), JSON.stringify(addresses))
       .all<{ start: string; address: string; at: string }>(),
   )
   return new Map(results.map(row => [`${row.start} ${row.address}`, row.at]))
