@@ -21,7 +21,7 @@ export interface Email {
   /** multipart/report and its kind, for bounces: `delivery-status`, `disposition-notification`, `feedback-report`. */
   reportType: string | null
   contentType: string
-  /** What was odd, as codes a page can explain: `cut`, `too_deep`, `bad_charset` … */
+  /** What was odd, as codes a page can explain: `bad_charset`, `too_deep`, `text_cut` … (mail/email.ts has them all). */
   flags: string[]
 }
 
@@ -37,11 +37,15 @@ export interface Mailbox {
 }
 
 export interface EmailAttachment {
+  /** Only a name, and never empty. */
   filename: string
+  /** Without parameters, but for the method of a calendar: `text/calendar; method=REPLY`. */
   contentType: string
+  /** `inline`: shown in the text, where the HTML names it or a picture says so. */
   disposition: 'attachment' | 'inline'
   /** Without the angle brackets. */
   contentId: string | null
+  /** Out of its transfer encoding, otherwise byte for byte; may be a view on the mail. */
   content: Uint8Array | null
   size: number
   /** IMAP part number, where the bytes are still on the mail server. */

@@ -1,33 +1,42 @@
 import { QUOTE_BEGINS } from './quote.ts'
 
 /**
- * The text of an HTML mail: what a person would read, one line a block. Mail is hostile, so this is one pass over the tags in linear
- * time, knows no document tree, and what it does not know it drops. Quotes (blockquote) become `>` lines, so that quote.ts trims them
- * like those of any other mail; where the mail program's own markup says that the quote begins, an unseen mark says so to quote.ts.
+ * The text of an HTML mail: what a person would read, one line a block. Mail is hostile, so this is one pass over the tags in
+ * linear time, knows no document tree, and what it does not know it drops. Quotes (blockquote) become `>` lines, so that quote.ts
+ * trims them like those of any other mail; where the mail program's own markup says that the quote begins, an unseen mark says so
+ * to quote.ts.
  */
 export function textOfHtml(html: string): string {
-  const lines: string[] = []
+  let out = ''
+  let isBlank = true
   let line = ''
   let quoted = 0
+  let marks = ''
   let hidden: string | null = null
   let quoteBegins = false
+  /** One empty line between two that are not is enough. */
+  const blank = () => {
+    if (!isBlank) out += '\n'
+    isBlank = true
+  }
   const end = () => {
     const text = line.trim()
-    lines.push(text === '' ? '' : `${'> '.repeat(quoted)}${quoteBegins ? QUOTE_BEGINS : ''}${text}`)
-    if (text !== '') quoteBegins = false
     line = ''
+    if (text === '') {
+      blank()
+      return
+    }
+    const begin = quoteBegins ? marks + QUOTE_BEGINS : marks
+    out += `${begin === '' ? text : begin + text}\n`
+    quoteBegins = false
+    isBlank = false
   }
   for (let at = 0; at < html.length; ) {
-    const open = html.indexOf('<', at)
-    if (hidden === null) line += html.slice(at, open < 0 ? undefined : open).replace(/\s+/g, ' ')
+    const open = nextTag(html, at)
+    if (hidden === null && open !== at) line += withSingleBlanks(html.slice(at, open < 0 ? undefined : open))
     if (open < 0) break
-    // Not a tag: somebody wrote "a < b".
-    if (!/[a-z/!?]/i.test(html[open + 1] ?? '')) {
-      if (hidden === null) line += '<'
-      at = open + 1
-      continue
-    }
-    if (html.startsWith('<!--', open)) {
+    const sign = html.charCodeAt(open + 1)
+    if (sign === EXCLAMATION && html.startsWith('--', open + 2)) {
       const close = html.indexOf('-->', open + 4)
       at = close < 0 ? html.length : close + 3
       continue
@@ -35,18 +44,14 @@ export function textOfHtml(html: string): string {
     const close = html.indexOf('>', open)
     if (close < 0) break
     at = close + 1
-    const tag = /^<(\/?)([a-z][a-z0-9]*)/i.exec(html.slice(open, Math.min(close, open + 40)))
-    if (!tag) continue
-    const [, slash, name] = [tag[0], tag[1], tag[2]!.toLowerCase()]
+    const slash = sign === SLASH
+    const name = tagName(html, slash ? open + 2 : open + 1)
+    if (name === '') continue
     if (hidden !== null) {
       if (slash && name === hidden) hidden = null
       continue
     }
-    if (
-      !slash &&
-      close > open + name.length + 1 &&
-      QUOTED_BY.test(html.slice(open, Math.min(at, open + 400)))
-    ) {
+    if (!slash && close > open + name.length + 1 && beginsQuote(html.slice(open, Math.min(at, open + 400)))) {
       if (!BLOCKS.has(name)) end()
       quoteBegins = true
     }
@@ -58,26 +63,109 @@ export function textOfHtml(html: string): string {
     } else if (name === 'td' || name === 'th') line += ' '
     else if (BLOCKS.has(name)) {
       end()
-      if (name === 'p' && slash) lines.push('')
-      if (name === 'blockquote') quoted = Math.min(Math.max(0, quoted + (slash ? -1 : 1)), 20)
+      if (name === 'p' && slash) blank()
+      if (name === 'blockquote') {
+        quoted = Math.min(Math.max(0, quoted + (slash ? -1 : 1)), 20)
+        marks = '> '.repeat(quoted)
+      }
     }
   }
   end()
-  return decoded(lines.join('\n').replace(/\n{3,}/g, '\n\n')).trim()
+  return decoded(out).trim()
+}
+
+const BLANKS = /\s+/g
+
+/** A short word without a blank is looked at faster than a pattern is started. */
+function withSingleBlanks(text: string): string {
+  if (text.length > 12) return text.replace(BLANKS, ' ')
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code <= 0x20 || code > 0x7f) return text.replace(BLANKS, ' ')
+  }
+  return text
+}
+
+const [EXCLAMATION, SLASH, QUESTION] = [0x21, 0x2f, 0x3f]
+
+const isLetter = (code: number) => (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a
+const isDigit = (code: number) => code >= 0x30 && code <= 0x39
+
+/** Where the next tag, comment or declaration begins, -1 where none does; somebody may have written "a < b". */
+function nextTag(html: string, from: number): number {
+  for (let at = html.indexOf('<', from); at >= 0; at = html.indexOf('<', at + 1)) {
+    const sign = html.charCodeAt(at + 1)
+    if (isLetter(sign) || sign === SLASH || sign === EXCLAMATION || sign === QUESTION) return at
+  }
+  return -1
+}
+
+/** The name of the tag that begins here, lower-cased; '' where none does. */
+function tagName(html: string, from: number): string {
+  if (!isLetter(html.charCodeAt(from))) return ''
+  let end = from + 1
+  let isLower = html.charCodeAt(from) > 0x60
+  for (; end < from + 40; end++) {
+    const code = html.charCodeAt(end)
+    if (!isLetter(code) && !isDigit(code)) break
+    if (code < 0x61) isLower = false
+  }
+  const name = html.slice(from, end)
+  return isLower ? name : name.toLowerCase()
 }
 
 /**
- * What mail programs call the element that begins with their attribution or the old mail's head: Gmail, Thunderbird, Outlook (web, Mac,
- * mobile, and by its line above the head on the desktop), Yahoo, Proton, Zoho, Roundcube, NetEase. A blockquote alone is no sign: people
- * quote with it too.
+ * What mail programs call the element that begins with their attribution or the old mail's head: Gmail, Thunderbird, Outlook
+ * (web, Mac, mobile, and by its line above the head on the desktop), Yahoo, Proton, Zoho, Roundcube, NetEase. A blockquote alone
+ * is no sign: people quote with it too.
  */
 const QUOTED_BY =
-  /\s(?:class|id)\s*=\s*["']?(?:[^"'>]*(?:[\s_]|ydp\w{1,40}))?(?:gmail_attr|gmail_quote(?=["'\s>])|moz-cite-prefix|yahoo_quoted|protonmail_quote|zmail_extra|OutlookMessageHeader|divRplyFwdMsg|appendonsend|OLK_SRC_BODY_SECTION|mail-editor-reference-message-container|ms-outlook-mobile-reference-message|reply-intro|isReplyContent)|\sstyle\s*=\s*["'][^"'>]*border-top:\s?solid #(?:E1E1E1|B5C4DF) 1\.0pt/i
+  /gmail_attr|gmail_quote(?=["'\s>])|moz-cite-prefix|yahoo_quoted|protonmail_quote|zmail_extra|OutlookMessageHeader|divRplyFwdMsg|appendonsend|OLK_SRC_BODY_SECTION|mail-editor-reference-message-container|ms-outlook-mobile-reference-message|reply-intro|isReplyContent|border-top:\s?solid #(?:E1E1E1|B5C4DF) 1\.0pt/gi
 
+/** No program writes more of them into one tag. */
+const LOOKED_AT = 5
+
+function beginsQuote(tag: string): boolean {
+  QUOTED_BY.lastIndex = 0
+  for (let n = 0; n < LOOKED_AT; n++) {
+    const found = QUOTED_BY.exec(tag)
+    if (!found) return false
+    if (isValueOf(tag, found.index, /^border/i.test(found[0]))) return true
+  }
+  return false
+}
+
+/**
+ * Whether what stands there is of a style; or opens a class or an id, or follows in it a blank, `_`, or the letters Yahoo puts
+ * before.
+ */
+function isValueOf(tag: string, at: number, isStyle: boolean): boolean {
+  if (
+    !isStyle &&
+    !/[\s_="']/.test(tag[at - 1] ?? '') &&
+    !/ydp\w{1,40}$/i.test(tag.slice(Math.max(0, at - 43), at))
+  )
+    return false
+  const equals = tag.lastIndexOf('=', at)
+  const name = /\s(class|id|style)\s{0,9}$/i.exec(
+    tag.slice(Math.max(0, equals - 16), Math.max(0, equals)),
+  )?.[1]
+  const value = tag.slice(equals + 1, at).replace(/^\s*/, '')
+  const before = value.replace(/^["']/, '')
+  return (
+    name !== undefined &&
+    !/["'>]/.test(before) &&
+    isStyle === /^s/i.test(name) &&
+    (!isStyle || before !== value)
+  )
+}
+
+/**
+ * What is between these tags is not shown. A head has no text but in these, and where it is never closed the body begins in it.
+ */
 const HIDDEN = new Set([
   'script',
   'style',
-  'head',
   'title',
   'template',
   'noscript',
@@ -157,12 +245,32 @@ const NAMED: Record<string, string> = {
 }
 
 function decoded(text: string): string {
-  return text.replace(/&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|([a-z]{2,8}));/gi, (whole, hex, dec, name) => {
-    if (name) return NAMED[name] ?? whole
-    const code = hex ? Number.parseInt(hex, 16) : Number(dec)
-    const char =
-      code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff) ? String.fromCodePoint(code) : ''
-    // Our own mark is put in by us alone.
-    return char === QUOTE_BEGINS ? '' : char
-  })
+  let out = ''
+  let at = 0
+  for (let amp = text.indexOf('&'); amp >= 0; amp = text.indexOf('&', amp + 1)) {
+    let semicolon = amp + 1
+    while (semicolon < amp + 10 && isOfEntity(text.charCodeAt(semicolon))) semicolon++
+    if (text.charCodeAt(semicolon) !== SEMICOLON) continue
+    const char = entity(text.slice(amp + 1, semicolon))
+    if (char === undefined) continue
+    out += text.slice(at, amp) + char
+    at = semicolon + 1
+  }
+  return out + text.slice(at)
+}
+
+const [NUMBER, SEMICOLON] = [0x23, 0x3b]
+
+const isOfEntity = (code: number) => isLetter(code) || isDigit(code) || code === NUMBER
+
+/** What an entity's name or number stands for; undefined where it stands for nothing. */
+function entity(name: string): string | undefined {
+  if (name.charCodeAt(0) !== NUMBER) return Object.hasOwn(NAMED, name) ? NAMED[name] : undefined
+  const number = /^#(?:x([0-9a-f]{1,6})|(\d{1,7}))$/i.exec(name)
+  if (!number) return undefined
+  const code = number[1] ? Number.parseInt(number[1], 16) : Number(number[2])
+  const isCharacter = code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff)
+  const char = isCharacter ? String.fromCodePoint(code) : ''
+  // Our own mark is put in by us alone.
+  return char === QUOTE_BEGINS ? '' : char
 }

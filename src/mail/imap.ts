@@ -8,9 +8,11 @@ import {
   type Checked,
   type CheckRequest,
   type FetchRequest,
+  type FindRequest,
   type FlagsRequest,
   type Folder,
   type FoldersRequest,
+  type FoundMail,
   LIFE_HEADER,
   type PartRequest,
   type ScannedMail,
@@ -40,7 +42,10 @@ export interface Imap {
   folders(request: FoldersRequest): Promise<{ folders: Folder[] }>
   /** The frames of wire.ts as they come; the caller reads or cancels the stream. */
   fetch(request: FetchRequest): Promise<ReadableStream<Uint8Array>>
-  scan(request: ScanRequest): Promise<{ opened: Opened; mails: ScannedMail[]; more: boolean }>
+  scan(
+    request: ScanRequest,
+  ): Promise<{ opened: Opened; mails: ScannedMail[]; more: boolean; through: number }>
+  find(request: FindRequest): Promise<{ found: FoundMail[]; unsearched: string[] }>
   part(request: PartRequest): Promise<{ body: ReadableStream<Uint8Array>; length: number }>
   append(request: AppendRequest): Promise<{ uid: number | null; uidValidity: number | null }>
   flags(request: FlagsRequest): Promise<{ ok: true }>
@@ -67,6 +72,7 @@ export function imap(env: Env): Imap {
     folders: request => json('/folders', request),
     fetch: async request => (await send('/fetch', request)).body!,
     scan: request => json('/scan', request),
+    find: request => json('/find', request),
     part: async request => {
       const response = await send('/part', request)
       return { body: response.body!, length: Number(response.headers.get('content-length')) }

@@ -83,7 +83,6 @@ describe('the house', () => {
 
   it('HO5 each library has one home', () => {
     const homes: Record<string, string[]> = {
-      'postal-mime': ['src/mail/email.ts'],
       'nodemailer/lib/smtp-connection': ['src/mail/smtp.ts'],
       'nodemailer/lib/mail-composer': ['src/mail/compose.ts'],
       imapflow: ['bridge/mailbox.ts'],
@@ -106,7 +105,6 @@ describe('the house', () => {
       'cloudflare:workers',
       'package.json',
       ...[
-        'postal-mime',
         'nodemailer',
         'imapflow',
         'hono',

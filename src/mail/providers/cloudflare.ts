@@ -24,4 +24,5 @@ export const cloudflare: Provider<'cloudflare'> = {
       'zh-CN': '请在 Email Routing 中将此地址路由到本 Worker。发信需付费套餐。',
     },
   ],
+  authenticationHost: 'mx.cloudflare.net',
 }

@@ -17,4 +17,5 @@ export const custom: Provider<'custom'> = {
   domains: [],
   variants: [],
   notes: [],
+  authenticationHost: null,
 }

@@ -26,4 +26,6 @@ export const fastmail: Provider<'fastmail'> = {
   ],
   variants: [],
   notes: [],
+  /** `mx1.messagingengine.com` and its sisters. */
+  authenticationHost: 'messagingengine.com',
 }

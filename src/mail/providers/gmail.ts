@@ -24,4 +24,5 @@ export const gmail: Provider<'gmail'> = {
       'zh-CN': '需先启用两步验证才能生成应用专用密码。Google Workspace 的自有域名邮箱使用相同的服务器。',
     },
   ],
+  authenticationHost: 'mx.google.com',
 }

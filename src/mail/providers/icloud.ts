@@ -23,4 +23,6 @@ export const icloud: Provider<'icloud'> = {
       'zh-CN': '若 IMAP 不接受完整地址，用户名请改填 @ 之前的部分；SMTP 需填完整地址。',
     },
   ],
+  /** It writes one field for each method, each with a name of its own; this one's is there in every mail. */
+  authenticationHost: 'dmarc.icloud.com',
 }

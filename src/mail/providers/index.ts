@@ -19,7 +19,15 @@ const all = [
   ...([netease163, cloudflare, custom] as const),
 ] as const
 
-export const providers: readonly Provider[] = all
+const known: readonly Provider[] = all
+
+/** As they are offered: whoever fills in the form, or asks the API for them, has no use for `authenticationHost`. */
+export const providers: readonly Provider[] = known.map(
+  ({ authenticationHost: _, variants, ...provider }) => ({
+    ...provider,
+    variants: variants.map(({ authenticationHost: _, ...variant }) => variant),
+  }),
+)
 
 export type ProviderId = (typeof all)[number]['id']
 
@@ -30,7 +38,7 @@ export const providerIds = [
 
 /** What is not known is custom: a row may be older than a provider, or younger. */
 export function providerOf(id: string): Provider {
-  return providers.find(provider => provider.id === id) ?? custom
+  return known.find(provider => provider.id === id) ?? custom
 }
 
 export interface Preset {
@@ -48,8 +56,8 @@ export function presetFor(address: string): Preset | null {
     .toLowerCase()
   const isOf = (one: { domains: readonly string[] }) => one.domains.includes(domain)
   const provider =
-    providers.find(isOf) ??
-    (domain.endsWith('.onmicrosoft.com') ? providers.find(one => one.id === 'office365') : undefined)
+    known.find(isOf) ??
+    (domain.endsWith('.onmicrosoft.com') ? known.find(one => one.id === 'office365') : undefined)
   if (provider === undefined || !address.includes('@')) return null
   const variant = provider.variants.find(isOf) ?? null
   const { imap, smtp } = variant ?? provider
@@ -78,5 +86,21 @@ export function cleanPassword(
 /** The provider behind a host of the settings, for what to say where it refuses. */
 export function providerAt(host: string): Provider | null {
   const is = (server: MailServer | null) => server?.host === host.toLowerCase()
-  return providers.find(one => [one, ...one.variants].some(place => is(place.imap) || is(place.smtp))) ?? null
+  return known.find(one => [one, ...one.variants].some(place => is(place.imap) || is(place.smtp))) ?? null
+}
+
+/**
+ * Whose Authentication-Results are believed in mail that was fetched from this IMAP host: what domain/authentication.ts asks for.
+ * null where the host is nobody's that we know.
+ *
+ * @param imapHost null for mail that Email Routing handed over
+ */
+export function authenticationHostOf(imapHost: string | null): string | null {
+  if (imapHost === null) return cloudflare.authenticationHost ?? null
+  const host = imapHost.trim().toLowerCase()
+  for (const provider of known) {
+    const place = [...provider.variants, provider].find(one => one.imap?.host === host)
+    if (place) return place.authenticationHost ?? provider.authenticationHost ?? null
+  }
+  return null
 }

@@ -32,4 +32,6 @@ export const netease163: Provider<'163'> = {
       'zh-CN': '请先在设置中开启 IMAP/SMTP 服务；授权码只在该处显示一次。',
     },
   ],
+  /** It writes the short name of the machine, which is nobody's in particular. */
+  authenticationHost: null,
 }

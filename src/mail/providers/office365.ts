@@ -1,3 +1,4 @@
+import { MICROSOFT } from '../../domain/authentication.ts'
 import { imapAt, type Provider, smtpAt } from './provider.ts'
 
 export const office365: Provider<'office365'> = {
@@ -23,4 +24,5 @@ export const office365: Provider<'office365'> = {
       'zh-CN': '发信前，管理员可能需要为此邮箱开启“经过身份验证的 SMTP”。',
     },
   ],
+  authenticationHost: MICROSOFT,
 }

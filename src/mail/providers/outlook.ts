@@ -1,3 +1,4 @@
+import { MICROSOFT } from '../../domain/authentication.ts'
 import { imapAt, type Provider, smtpAt } from './provider.ts'
 
 /** Personal mailboxes; those of an organisation are in office365.ts. */
@@ -37,4 +38,5 @@ export const outlook: Provider<'outlook'> = {
       'zh-CN': 'IMAP 默认关闭：请到 Outlook.com 设置的“转发和 IMAP”中开启。',
     },
   ],
+  authenticationHost: MICROSOFT,
 }

@@ -25,6 +25,8 @@ export interface Variant {
   readonly domains: readonly string[]
   readonly imap: MailServer | null
   readonly smtp: MailServer | null
+  /** Where its receiving hosts write another name than the provider's. */
+  readonly authenticationHost?: string
 }
 
 export interface Provider<Id extends string = string> {
@@ -47,6 +49,12 @@ export interface Provider<Id extends string = string> {
   readonly domains: readonly string[]
   readonly variants: readonly Variant[]
   readonly notes: readonly Sentence[]
+  /**
+   * The authserv-id (RFC 8601 §2.5) that its receiving hosts write into Authentication-Results, or the name above them all; the
+   * constant of domain/authentication.ts for Microsoft, which writes none. No provider's page promises it: each was read off mail
+   * that it had delivered, and those that are INFERRED off a few only, or off a sister's. null or absent where it is not known.
+   */
+  readonly authenticationHost?: string | null
 }
 
 /** IMAP is TLS on 993 at every provider that we know. */

@@ -23,4 +23,6 @@ export const qq: Provider<'qq'> = {
       'zh-CN': '请先在设置中开启 IMAP/SMTP 服务。更改 QQ 密码后授权码即失效。',
     },
   ],
+  /** INFERRED. */
+  authenticationHost: 'mx.qq.com',
 }

@@ -36,4 +36,6 @@ export const yahoo: Provider<'yahoo'> = {
       'zh-CN': '需先启用两步验证才能生成应用密码。',
     },
   ],
+  /** `atlas-production.v2-mail-prod1-gq1.omega.yahoo.com`, `atlas206.free.mail.ne1.yahoo.com`: one for each of its machines. */
+  authenticationHost: 'yahoo.com',
 }

@@ -16,6 +16,7 @@ const variants: Variant[] = DATA_CENTRES.flatMap(([tld, region, domains]) => [
     domains,
     imap: imapAt(`imap.zoho.${tld}`),
     smtp: smtpAt(`smtp.zoho.${tld}`, 587),
+    authenticationHost: `mx.zohomail.${tld}`,
   },
   {
     id: `${tld}-pro`,
@@ -23,6 +24,7 @@ const variants: Variant[] = DATA_CENTRES.flatMap(([tld, region, domains]) => [
     domains: [],
     imap: imapAt(`imappro.zoho.${tld}`),
     smtp: smtpAt(`smtppro.zoho.${tld}`, 587),
+    authenticationHost: `mx.zohomail.${tld}`,
   },
 ])
 
@@ -49,4 +51,6 @@ export const zoho: Provider<'zoho'> = {
       'zh-CN': 'IMAP 默认关闭：请到 Zoho Mail 设置中开启，部分套餐不提供。',
     },
   ],
+  /** Of the United States; seen for Europe and India too, INFERRED for Australia. */
+  authenticationHost: 'mx.zohomail.com',
 }

@@ -1,0 +1,17 @@
+/** A name that is only a name: no path, no control or direction characters, no more than a screen's width (G7). */
+export function safeName(name: string, contentType: string): string {
+  const bare = name
+    .replace(/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
+    .split(/[/\\]/)
+    .at(-1)!
+    .replace(/[<>:"|?*]/g, '_')
+    .trim()
+  const letters = [...bare.toWellFormed()]
+  const short =
+    letters.length > 120
+      ? `${letters.slice(0, 100).join('')}…${letters.slice(-16).join('')}`
+      : letters.join('')
+  if (short !== '' && short !== '.' && short !== '..') return short
+  if (contentType === 'message/rfc822') return 'mail.eml'
+  return `attachment.${/^[\w-]+\/([\w.-]+)/.exec(contentType)?.[1] ?? 'bin'}`
+}
