@@ -12,6 +12,10 @@ import type { MailServers } from '../test/servers/mail-servers.ts'
 /** Where a session stops: before the answer to a command, or at the final dot, before or after Postfix got the mail. */
 export type Point = 'MAIL' | 'RCPT' | 'DATA' | 'dot, not handed on' | 'dot, handed on'
 
+/** Where one session fails: the line drops there, or the server says "not now" (4yz). */
+export type FailPoint = Point | 'connect' | 'EHLO' | 'AUTH' | 'body'
+export type Failure = 'drops' | 'not now'
+
 export interface HeldMail {
   inReplyTo: string
   handedOn: boolean
@@ -24,6 +28,8 @@ export interface HeldSmtp {
   hold(point: Point | null): void
   /** Resolves when a session stands at the point. */
   reached(withinMs: number): Promise<void>
+  /** The next session that comes to this point fails there, and only that one. */
+  failNext(point: FailPoint, how: Failure): void
   /** Sessions open now. */
   sessions(): number
   /** Every mail whose dot came, in order. */
@@ -53,6 +59,14 @@ export async function startHeldSmtp(servers: MailServers): Promise<HeldSmtp> {
     await released
   }
 
+  let failure: { point: FailPoint; how: Failure } | null = null
+  const failureAt = (here: FailPoint): Failure | null => {
+    if (failure?.point !== here) return null
+    const { how } = failure
+    failure = null
+    return how
+  }
+
   function serve(plain: net.Socket): void {
     let socket: net.Socket = plain
     let input = ''
@@ -63,6 +77,13 @@ export async function startHeldSmtp(servers: MailServers): Promise<HeldSmtp> {
     let loggingIn = 0
     const say = (line: string) => {
       if (!socket.destroyed) socket.write(`${line}\r\n`)
+    }
+    /** True where the session fails here, and has heard so. */
+    const fails = (here: FailPoint): boolean => {
+      const how = failureAt(here)
+      if (how === 'drops') socket.destroy()
+      else if (how === 'not now') say('451 4.3.0 try again later')
+      return how !== null
     }
     const track = (one: net.Socket) => {
       sockets.add(one)
@@ -76,6 +97,7 @@ export async function startHeldSmtp(servers: MailServers): Promise<HeldSmtp> {
     const take = async (): Promise<void> => {
       for (;;) {
         if (body !== null) {
+          if (failure?.point === 'body' && input.length > 0 && fails('body')) return
           const whole = input.startsWith('.\r\n') ? 0 : input.indexOf('\r\n.\r\n')
           if (whole === -1) return
           body = input.slice(0, whole)
@@ -98,6 +120,7 @@ export async function startHeldSmtp(servers: MailServers): Promise<HeldSmtp> {
         loggingIn -= 1
         say(loggingIn > 0 ? '334 UGFzc3dvcmQ6' : '235 2.7.0 ok')
       } else if (verb === 'EHLO') {
+        if (socket !== plain && fails('EHLO')) return false
         const more = socket === plain ? 'STARTTLS' : 'AUTH PLAIN LOGIN'
         say(`250-held.test\r\n250-8BITMIME\r\n250-SIZE 62914560\r\n250 ${more}`)
       } else if (verb === 'STAR') {
@@ -107,6 +130,7 @@ export async function startHeldSmtp(servers: MailServers): Promise<HeldSmtp> {
         track(socket)
         return true
       } else if (verb === 'AUTH') {
+        if (fails('AUTH')) return false
         const [, kind, initial] = line.split(' ')
         loggingIn = kind!.toUpperCase() === 'PLAIN' ? (initial ? 0 : 1) : initial ? 1 : 2
         say(loggingIn === 0 ? '235 2.7.0 ok' : loggingIn === 2 ? '334 VXNlcm5hbWU6' : '334 ')
@@ -114,13 +138,16 @@ export async function startHeldSmtp(servers: MailServers): Promise<HeldSmtp> {
         from = /<([^>]*)>/.exec(line)![1]!
         to = []
         await at('MAIL')
+        if (fails('MAIL')) return false
         say('250 2.1.0 ok')
       } else if (verb === 'RCPT') {
         to.push(/<([^>]*)>/.exec(line)![1]!)
         await at('RCPT')
+        if (fails('RCPT')) return false
         say('250 2.1.5 ok')
       } else if (verb === 'DATA') {
         await at('DATA')
+        if (fails('DATA')) return false
         body = ''
         say('354 go on')
       } else if (verb === 'QUIT') {
@@ -134,18 +161,29 @@ export async function startHeldSmtp(servers: MailServers): Promise<HeldSmtp> {
       const one: HeldMail = { inReplyTo, handedOn: false, answered: false }
       mails.push(one)
       await at('dot, not handed on')
+      const refused = failureAt('dot, not handed on')
+      if (refused === 'not now') {
+        one.answered = true
+        mails.splice(mails.indexOf(one), 1)
+        say('451 4.3.0 try again later')
+        return
+      }
+      if (refused === 'drops') socket.destroy()
       // Held at this point, the client is gone when it goes on: then the mail was never taken.
       if (socket.destroyed || !socket.writable) return
       const raw = Buffer.from(`${mail.replace(/^\.\./gm, '.')}\r\n`, 'latin1')
       await onward.sendMail({ envelope: { from, to }, raw })
       one.handedOn = true
       await at('dot, handed on')
+      if (failureAt('dot, handed on')) socket.destroy()
       if (socket.destroyed || !socket.writable) return
       one.answered = true
       say('250 2.0.0 taken')
     }
     track(plain)
-    say('220 held.test ESMTP')
+    const greeting = failureAt('connect')
+    if (greeting === 'drops') plain.destroy()
+    else say(greeting === 'not now' ? '421 4.3.2 try again later' : '220 held.test ESMTP')
   }
 
   const server = net.createServer({ noDelay: true }, serve)
@@ -154,6 +192,9 @@ export async function startHeldSmtp(servers: MailServers): Promise<HeldSmtp> {
     port: (server.address() as net.AddressInfo).port,
     mails,
     sessions: () => sockets.size,
+    failNext(wanted, how) {
+      failure = { point: wanted, how }
+    },
     hold(wanted) {
       go()
       point = wanted

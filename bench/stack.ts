@@ -40,6 +40,8 @@ export interface Stack {
   tick(): Promise<void>
   /** One GET of the API, as the inbox's site. */
   get<T>(inbox: Inbox, path: string): Promise<T>
+  /** One request with a body. */
+  send<T>(inbox: Inbox, method: 'POST' | 'PATCH', path: string, body: unknown): Promise<T>
   /** Every item of a list. */
   list<T>(inbox: Inbox, path: string): Promise<T[]>
   status(inbox: Inbox): Promise<InboxStatus>
@@ -111,6 +113,7 @@ export async function startStack(servers: MailServers, wanted: InboxWanted[]): P
     worker: null as unknown as Running,
     tick: () => fireCron(url),
     get: (inbox, path) => get(url, inbox, path),
+    send: (inbox, method, path, body) => send(url, inbox, method, path, body),
     list: (inbox, path) => list(url, inbox, path),
     status: inbox => get<InboxStatus>(url, inbox, `/inboxes/${inbox.inboxId}`),
     restartWorker: async () => {
@@ -199,6 +202,16 @@ async function get<T>(url: string, inbox: Inbox, path: string): Promise<T> {
     headers: { authorization: `Api-Key ${inbox.apiKey}` },
   })
   if (!answer.ok) throw new Error(`GET ${path} answered ${answer.status}: ${await answer.text()}`)
+  return (await answer.json()) as T
+}
+
+async function send<T>(url: string, inbox: Inbox, method: string, path: string, body: unknown): Promise<T> {
+  const answer = await fetch(`${url}/api/v1${path}`, {
+    method,
+    headers: { authorization: `Api-Key ${inbox.apiKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${await answer.text()}`)
   return (await answer.json()) as T
 }
 

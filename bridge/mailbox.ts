@@ -297,6 +297,19 @@ export class Link {
     return { total: counted.messages, recent: counted.recent ?? 0, unseen: counted.unseen ?? 0 }
   }
 
+  /**
+   * How a folder stands that is not the selected one, without selecting it (RFC 3501 §6.3.10): selecting to and fro would cost a thousand
+   * bytes a poll. Null where it is selected, or the server does not say; then it is selected and asked.
+   */
+  async glance(folder: string): Promise<Box | null> {
+    if (this.#selected?.folder === folder) return null
+    const stands = await this.client()
+      .status(folder, { uidNext: true, uidValidity: true })
+      .catch(() => false as const)
+    if (stands === false || stands.uidNext === undefined || stands.uidValidity === undefined) return null
+    return { uidNext: stands.uidNext, uidValidity: Number(stands.uidValidity) }
+  }
+
   /** What a request has just seen is no news to whoever asked. */
   told(folder: string, uidNext: number): void {
     if (folder === this.watched) this.#knownNext = Math.max(this.#knownNext, uidNext)

@@ -8,6 +8,7 @@ import type {
   AppendRequest,
   CheckRequest,
   FetchRequest,
+  FindRequest,
   FlagsRequest,
   FoldersRequest,
   ImapAccount,
@@ -61,12 +62,28 @@ export function fetchRequest(body: unknown): FetchRequest {
 }
 
 export function scanRequest(body: unknown): ScanRequest {
-  const fields = object(body, 'body', ['account', 'folder', 'uidValidity', 'nextUid'])
+  const fields = object(body, 'body', ['account', 'folder', 'uidValidity', 'nextUid', 'untilUid', 'since'])
   return {
     account: account(fields),
     folder: folder(fields),
     uidValidity: integer(fields, 'uidValidity', 0, MAX_UID),
     nextUid: integer(fields, 'nextUid', 1, MAX_UID + 1),
+    ...(fields.untilUid === undefined ? {} : { untilUid: integer(fields, 'untilUid', 0, MAX_UID) }),
+    ...(fields.since === undefined ? {} : { since: integer(fields, 'since', 0, 2 ** 43) }),
+  }
+}
+
+export function findRequest(body: unknown): FindRequest {
+  const fields = object(body, 'body', ['account', 'messageId', 'from', 'limit'])
+  if ((fields.messageId === undefined) === (fields.from === undefined))
+    throw refused('messageId', 'or "from" must be given, and not both')
+  return {
+    account: account(fields),
+    // Longer than a line no Message-ID is (RFC 5322 §2.1.1), and than 320 octets no address (RFC 3696 errata 1690).
+    ...(fields.from === undefined
+      ? { messageId: text(fields, 'messageId', 998, WITHOUT_CONTROLS) }
+      : { from: text(fields, 'from', 320, WITHOUT_CONTROLS) }),
+    limit: integer(fields, 'limit', 1, 50),
   }
 }
 

@@ -15,6 +15,7 @@ import {
   appendRequest,
   checkRequest,
   fetchRequest,
+  findRequest,
   flagsRequest,
   foldersRequest,
   partRequest,
@@ -165,6 +166,13 @@ function answersOf(mailboxes: Mailboxes, watches: Watches, { dev }: BridgeSettin
       async body => {
         const request = scanRequest(body)
         return mailboxes.use(request.account, session => session.scan(request))
+      },
+    ],
+    [
+      '/find',
+      async body => {
+        const request = findRequest(body)
+        return mailboxes.use(request.account, session => session.find(request))
       },
     ],
     [

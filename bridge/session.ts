@@ -1,6 +1,6 @@
 import { decoderFor } from './decode.ts'
 import { ConsumerGone, Delivery, type FrameSink } from './delivery.ts'
-import { BridgeFailure, failureOf } from './failure.ts'
+import { BridgeFailure, failureOf, isLost } from './failure.ts'
 import type { Box, ImapFlow, Link } from './mailbox.ts'
 import { ascending, batches, META_MAILS, packUids, structureOf, timeOf, windows } from './reading.ts'
 import { findPart, sectionOf } from './reduced.ts'
@@ -8,8 +8,10 @@ import { Spool } from './spool.ts'
 import type {
   AppendRequest,
   FetchRequest,
+  FindRequest,
   FlagsRequest,
   Folder,
+  FoundMail,
   PartRequest,
   ScannedMail,
   ScanRequest,
@@ -17,6 +19,14 @@ import type {
 
 const SCAN_MAILS = 500
 const MAX_UID = 0xffffffff
+const DAY_MS = 24 * 60 * 60_000
+const FIND_FOLDERS = 50
+/** Somebody waits for the answer, and the account's other requests wait behind it. */
+const FIND_MS = 45_000
+/** Folders that only show again what lies in others. `\\Important` is RFC 8457. */
+const VIEWS = new Set(['\\All', '\\Flagged', '\\Important'])
+/** What a mail is matched and shown by. */
+const MATCHED = ['Message-ID', 'From', 'Date', 'Subject']
 
 /** What one request does with a connection. */
 export class Session {
@@ -67,6 +77,9 @@ export class Session {
     request: FetchRequest,
     wanted: boolean,
   ): Promise<{ box: Box; uidNext: number; uids: number[] }> {
+    const glanced = wanted && request.uids === undefined ? await this.#link.glance(request.folder) : null
+    if (glanced?.uidValidity === request.uidValidity && glanced.uidNext <= (request.nextUid ?? 0))
+      return { box: glanced, uidNext: glanced.uidNext, uids: [] }
     // UIDNEXT is exact only right after EXAMINE, and a cursor may be born from it.
     let box = await this.#link.examine(request.folder, { afresh: !wanted })
     if (wanted && request.uidValidity !== null && box.uidValidity !== request.uidValidity) {
@@ -79,25 +92,36 @@ export class Session {
     return { box, uidNext, uids }
   }
 
-  async scan(
-    request: ScanRequest,
-  ): Promise<{ opened: Box & { waiting: number }; mails: ScannedMail[]; more: boolean }> {
+  async scan(request: ScanRequest): Promise<{
+    opened: Box & { waiting: number }
+    mails: ScannedMail[]
+    more: boolean
+    through: number
+  }> {
+    const { nextUid, untilUid, since } = request
     const box = await this.#link.examine(request.folder, { afresh: true })
     if (box.uidValidity !== request.uidValidity) {
-      return { opened: { ...box, waiting: 0 }, mails: [], more: false }
+      return { opened: { ...box, waiting: 0 }, mails: [], more: false, through: nextUid - 1 }
     }
-    const uids = await this.#search(request.nextUid)
-    const query = {
-      uid: true,
-      size: true,
-      internalDate: true,
-      headers: ['Message-ID', 'From', 'Date', 'Subject'],
-    }
+    const uids = await this.#search(nextUid, { untilUid, since })
     const asked = uids.slice(0, SCAN_MAILS)
-    const found =
-      asked.length === 0 ? [] : await this.#link.client().fetchAll(packUids(asked), query, { uid: true })
-    const mails = found
-      .filter(mail => asked.includes(mail.uid))
+    const mails = await this.#matched(asked)
+    const uidNext = await this.#uidNext(box, uids)
+    return {
+      opened: { ...box, uidNext, waiting: uids.length },
+      mails: mails.filter(mail => mail.internalDate >= (since ?? 0)),
+      more: uids.length > asked.length,
+      through: asked.at(-1) ?? nextUid - 1,
+    }
+  }
+
+  async #matched(uids: number[]): Promise<ScannedMail[]> {
+    if (uids.length === 0) return []
+    const query = { uid: true, size: true, internalDate: true, headers: MATCHED }
+    const found = await this.#link.client().fetchAll(packUids(uids), query, { uid: true })
+    const asked = new Set(uids)
+    return found
+      .filter(mail => asked.has(mail.uid))
       .sort((a, b) => a.uid - b.uid)
       .map(mail => ({
         uid: mail.uid,
@@ -105,8 +129,39 @@ export class Session {
         internalDate: timeOf(mail),
         headers: mail.headers?.toString('latin1') ?? '',
       }))
-    const uidNext = await this.#uidNext(box, uids)
-    return { opened: { ...box, uidNext, waiting: uids.length }, mails, more: uids.length > asked.length }
+  }
+
+  async find(request: FindRequest): Promise<{ found: FoundMail[]; unsearched: string[] }> {
+    const { now, never } = searchOrder(await this.folders())
+    const unsearched = never.map(folder => folder.path)
+    const found: FoundMail[] = []
+    const seen = new Set<string>()
+    const until = Date.now() + FIND_MS
+    for (const folder of now) {
+      const mails = Date.now() < until ? await this.#findIn(folder, request) : null
+      if (mails === null) unsearched.push(folder.path)
+      for (const mail of mails ?? []) {
+        const same = `${mail.size} ${mail.headers}`
+        if (!isView(folder) || !seen.has(same)) found.push(mail)
+        seen.add(same)
+      }
+    }
+    const newestFirst = found.sort((a, b) => b.internalDate - a.internalDate || b.uid - a.uid)
+    return { found: newestFirst.slice(0, request.limit), unsearched }
+  }
+
+  /** Null where the server does not let this folder be looked through. */
+  async #findIn({ path, use }: Folder, { messageId, from, limit }: FindRequest): Promise<FoundMail[] | null> {
+    const sought = from === undefined ? { header: { 'Message-ID': messageId! } } : { from }
+    try {
+      const { uidValidity } = await this.#link.examine(path)
+      const uids = await this.#link.ask(client => client.search(sought, { uid: true }))
+      const mails = await this.#matched(ascending(uids as number[]).slice(-limit))
+      return mails.map(mail => ({ ...mail, folder: path, use, uidValidity }))
+    } catch (error) {
+      if (!this.#link.usable || isLost(error)) throw error
+      return null
+    }
   }
 
   /** The decoded part in a spool, which the caller closes. */
@@ -174,11 +229,19 @@ export class Session {
   }
 
   /** `n:*` includes the last mail even where its UID is below n (RFC 3501 §6.4.8), so what is below is left out (A1). */
-  async #search(wanted: number | number[]): Promise<number[]> {
+  async #search(
+    wanted: number | number[],
+    { untilUid, since }: { untilUid?: number | undefined; since?: number | undefined } = {},
+  ): Promise<number[]> {
     if (typeof wanted === 'number') {
-      if (wanted > MAX_UID) return []
-      const found = await this.#link.ask(client => client.search({ uid: `${wanted}:*` }, { uid: true }))
-      return ascending(found as number[]).filter(uid => uid >= wanted)
+      if (wanted > (untilUid ?? MAX_UID)) return []
+      const query = {
+        uid: `${wanted}:${untilUid ?? '*'}`,
+        // SINCE compares days, in the server's own zone (RFC 3501 §6.4.4); which moments are meant is looked at afterwards.
+        ...(since === undefined ? {} : { since: new Date(Math.max(0, since - DAY_MS)) }),
+      }
+      const found = await this.#link.ask(client => client.search(query, { uid: true }))
+      return ascending(found as number[]).filter(uid => uid >= wanted && uid <= (untilUid ?? MAX_UID))
     }
     const asked = new Set(wanted)
     const found: number[] = []
@@ -196,4 +259,18 @@ export class Session {
     const found = await this.#link.ask(client => client.search({ uid: '*' }, { uid: true }))
     return (ascending(found as number[]).at(-1) ?? 0) + 1
   }
+}
+
+/** INBOX first, then those with a use, the others, and at last the views; where there are too many, ordinary ones are left out. */
+function searchOrder(folders: Folder[]): { now: Folder[]; never: Folder[] } {
+  const rank = (folder: Folder) => (folder.use === '\\Inbox' ? 0 : folder.use === null ? 2 : 1)
+  const there = folders.filter(folder => folder.selectable)
+  const views = there.filter(isView)
+  const others = there.filter(folder => !isView(folder)).sort((a, b) => rank(a) - rank(b))
+  const room = FIND_FOLDERS - views.length
+  return { now: [...others.slice(0, room), ...views], never: others.slice(room) }
+}
+
+function isView(folder: Folder): boolean {
+  return folder.use !== null && VIEWS.has(folder.use)
 }

@@ -99,14 +99,20 @@ export interface FetchRequest {
 }
 
 /**
- * `POST /scan` → `{ opened: { uidValidity, uidNext, waiting }, mails: ScannedMail[], more: boolean }`: positions and a few headers, no bodies; to match known
- * mail after a UIDVALIDITY change. At most 500 a call, rising UID from `nextUid`. No mails where UIDVALIDITY differs.
+ * `POST /scan` → `{ opened: { uidValidity, uidNext, waiting }, mails: ScannedMail[], more: boolean, through: number }`: positions and a
+ * few headers, no bodies; to match known mail after a UIDVALIDITY change, and to list what lies before a cursor. At most 500 a call,
+ * rising UID from `nextUid`. `through` is the last UID that was looked at (`nextUid` - 1 where none was): what is behind it is for the
+ * next call. No mails where UIDVALIDITY differs.
  */
 export interface ScanRequest {
   account: ImapAccount
   folder: string
   uidValidity: number
   nextUid: number
+  /** The last UID to look at. */
+  untilUid?: number
+  /** Only mails with an INTERNALDATE of this moment or later, ms since the epoch. */
+  since?: number
 }
 export interface ScannedMail {
   uid: number
@@ -114,6 +120,29 @@ export interface ScannedMail {
   internalDate: number
   /** The raw lines of Message-ID, From, Date and Subject, as the server gives them, unfolded by nobody. */
   headers: string
+}
+
+/**
+ * `POST /find` → `{ found: FoundMail[], unsearched: string[] }`: where a mail lies, in whatever folder, or the mails of a writer; the
+ * newest first, at most `limit`. All folders that can be opened are looked through, at most 50 of them, Junk, Trash and Archive as well;
+ * those that only show again what lies elsewhere (`\All`, `\Flagged`) come last, and what was found before them is left out of them.
+ * Exactly one of `messageId` and `from` says what is sought, as IMAP's SEARCH compares it: without regard to letter case, also where it
+ * is only a part of the field. `unsearched` names the folders that the server refused, that are too many, or that 45 s did not do for.
+ */
+export interface FindRequest {
+  account: ImapAccount
+  /** Without its brackets it is found too. */
+  messageId?: string
+  /** An address, or a part of what stands in From. */
+  from?: string
+  /** At most 50. */
+  limit: number
+}
+export interface FoundMail extends ScannedMail {
+  folder: string
+  /** As `Folder.use`. */
+  use: string | null
+  uidValidity: number
 }
 
 /**

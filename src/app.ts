@@ -12,7 +12,9 @@ import { conversations } from './api/conversations.ts'
 import { drafts } from './api/drafts.ts'
 import { emailCheck } from './api/email-check.ts'
 import { emailProviders } from './api/email-providers.ts'
+import { emails } from './api/emails.ts'
 import { health } from './api/health.ts'
+import { history } from './api/history.ts'
 import { hooks } from './api/hooks.ts'
 import { inboxes } from './api/inboxes.ts'
 import { members } from './api/members.ts'
@@ -52,6 +54,7 @@ base.use((c, next) => {
 base.use((c, next) => (WITH_ATTACHMENTS.test(c.req.path) ? large : ordinary)(c, next))
 base.use('/api/v1/conversations/*', access)
 base.use('/api/v1/email-providers/*', access)
+base.use('/api/v1/emails/*', access)
 base.use('/api/v1/inboxes/*', access)
 base.use('/api/v1/messages/*', access)
 base.use('/api/v1/drafts/*', access)
@@ -85,7 +88,9 @@ export const app = base
   .route('/health', health)
   .route('/api/v1/conversations', conversations)
   .route('/api/v1/email-providers', emailProviders)
+  .route('/api/v1/emails', emails)
   .route('/api/v1/inboxes', inboxes)
+  .route('/api/v1/inboxes', history)
   .route('/api/v1/messages/outgoing', outgoing)
   .route('/api/v1/messages', messages)
   .route('/api/v1/drafts', drafts)

@@ -3,15 +3,21 @@
  * for, catches up by itself, and may overlap with its last run: the objects it knocks at let one in at a time.
  */
 import { settings } from './env.ts'
+import { tellMerges } from './mailbox/threading.ts'
 import { tellTick } from './store/clock.ts'
 import { conversationsOverdue } from './store/conversations.ts'
 import { db } from './store/db.ts'
 import { inboxesToSync } from './store/inboxes.ts'
+import { mergesUntold } from './store/merges.ts'
 
 type Job = (env: Env, at: number) => Promise<void>
 
 const jobs: Record<string, Record<string, Job>> = {
-  '* * * * *': { sync_inboxes: syncInboxes, wake_conversations: wakeConversations },
+  '* * * * *': {
+    sync_inboxes: syncInboxes,
+    wake_conversations: wakeConversations,
+    finish_merges: finishMerges,
+  },
 }
 
 /** @throws after all jobs have run, where one of them failed: the platform's log shows the tick as failed. */
@@ -54,5 +60,13 @@ async function wakeConversations(env: Env, at: number): Promise<void> {
   const overdue = await conversationsOverdue(db(env.DB), at - GRACE_MS, WOKEN)
   await Promise.allSettled(
     overdue.map(({ siteId, id }) => env.CONVERSATION.getByName(`${siteId}/${id}`).wake()),
+  )
+}
+
+/** Merges that were decided and whose loser could not be told at once. */
+async function finishMerges(env: Env, at: number): Promise<void> {
+  const untold = await mergesUntold(env.DB, at - GRACE_MS, WOKEN)
+  await Promise.all(
+    [...Map.groupBy(untold, one => one.siteId)].map(([site, some]) => tellMerges(env, site, some)),
   )
 }

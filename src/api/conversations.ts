@@ -1,6 +1,7 @@
 /** Conversations, as seed 003 shows them, with what a team needs to see beside it. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { isUuid } from '../domain/ids.ts'
+import { keysOf } from '../mailbox/keys.ts'
 import {
   conversationById,
   conversationsAmong,
@@ -8,12 +9,14 @@ import {
   messagesById,
 } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
+import { forgetConversation } from '../store/erased.ts'
 import { inboxesById } from '../store/inboxes.ts'
-import { seesInbox, type Who } from './access.ts'
+import { winnerOf } from '../store/merges.ts'
+import { mustBe, seesInbox, type Who } from './access.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { MessageSchema, messageJson } from './messages.ts'
-import { noQuery, noun } from './noun.ts'
-import { Refusal, refusals } from './problems.ts'
+import { byId, noQuery, noun } from './noun.ts'
+import { Moved, moved, Refusal, refusals } from './problems.ts'
 
 const milliseconds = z
   .string()
@@ -80,6 +83,7 @@ const show = createRoute({
   request: { params: z.object({ id: z.string() }), query: noQuery },
   responses: {
     200: { description: 'The conversation', content: { 'application/json': { schema: ConversationSchema } } },
+    ...moved,
     ...refusals('unknown_field', 'not_found', 'unauthorized'),
   },
 })
@@ -103,7 +107,23 @@ const change = createRoute({
       description: 'The conversation',
       content: { 'application/json': { schema: ConversationSchema } },
     },
+    ...moved,
     ...refusals('bad_json', 'missing_field', 'unknown_field', 'invalid_field', 'not_found', 'unauthorized'),
+  },
+})
+
+const erase = createRoute({
+  method: 'delete',
+  path: '/{id}',
+  summary: 'Erase a conversation, for good',
+  description:
+    'Its messages, attachments and raw mail are deleted, and what has not left yet does not leave. The mail on the mail server stays where it is and is never taken in again.',
+  middleware: mustBe('admin'),
+  request: byId,
+  responses: {
+    204: { description: 'It is gone' },
+    ...moved,
+    ...refusals('unknown_field', 'not_found', 'unauthorized', 'forbidden'),
   },
 })
 
@@ -142,15 +162,31 @@ export const conversations = noun()
     const { id } = c.req.valid('param')
     const siteId = c.get('siteId')
     if (!isUuid(id)) throw new Refusal('not_found')
-    if (c.get('who').inboxes !== null) await oneConversation(c.env, siteId, c.get('who'), id)
+    await oneConversation(c.env, siteId, c.get('who'), id)
     const stub = c.env.CONVERSATION.getByName(`${siteId}/${id}`)
     const there = c.req.valid('json').owner === 'person' ? await stub.takeOver() : await stub.handBack()
     if (!there) throw new Refusal('not_found')
     return c.json(await oneConversation(c.env, siteId, c.get('who'), id), 200)
   })
+  .openapi(erase, async c => {
+    const { id } = c.req.valid('param')
+    const siteId = c.get('siteId')
+    await oneConversation(c.env, siteId, c.get('who'), id)
+    const erased = await c.env.CONVERSATION.getByName(`${siteId}/${id}`).erase()
+    const keys = (erased?.messages ?? []).flatMap(message => keysOf(siteId, message))
+    // R2 takes a thousand keys a call.
+    for (let at = 0; at < keys.length; at += 1000) await c.env.MAIL.delete(keys.slice(at, at + 1000))
+    await forgetConversation(c.env.DB, siteId, id, Date.now())
+    return c.body(null, 204)
+  })
 
 async function oneConversation(env: Env, siteId: string, who: Who, id: string) {
-  const row = isUuid(id) && (await conversationById(db(env.DB), siteId, id))
+  if (!isUuid(id)) throw new Refusal('not_found')
+  const row = await conversationById(db(env.DB), siteId, id)
+  if (!row) {
+    const winner = await winnerOf(env.DB, siteId, id)
+    if (winner) throw new Moved(`/api/v1/conversations/${winner}`)
+  }
   if (!row || !seesInbox(who, row.conversation.inboxId)) throw new Refusal('not_found')
   return (await conversationsJson(env, siteId, [row]))[0]!
 }

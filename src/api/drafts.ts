@@ -61,6 +61,9 @@ const change = createRoute({
               .max(50)
               .optional()
               .openapi({ description: 'Takes the place of those it had; left out, they stay.' }),
+            version: z.int().min(1).optional().openapi({
+              description: 'The version the change was made from; another than it has now is refused.',
+            }),
             citations: z
               .array(z.string())
               .max(100)
@@ -79,6 +82,7 @@ const change = createRoute({
       'missing_field',
       'invalid_field',
       'draft_answered',
+      'draft_changed',
       'attachments_too_large',
       'too_large',
     ),
@@ -95,7 +99,14 @@ const approve = createRoute({
     ...byId,
     body: {
       required: false,
-      content: { 'application/json': { schema: z.strictObject({ reread: z.boolean().default(false) }) } },
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            reread: z.boolean().default(false),
+            version: z.int().min(1).optional().openapi({ description: 'The version that was read.' }),
+          }),
+        },
+      },
     },
   },
   responses: {
@@ -106,6 +117,7 @@ const approve = createRoute({
       'invalid_field',
       'draft_answered',
       'draft_stale',
+      'draft_changed',
       'inbox_disconnected',
     ),
   },
@@ -134,7 +146,7 @@ export const drafts = noun()
     return c.json({ items: page.map(messageJson), next }, 200)
   })
   .openapi(change, async c => {
-    const { content, attachments, citations } = c.req.valid('json')
+    const { content, attachments, citations, version } = c.req.valid('json')
     const siteId = c.get('siteId')
     const draft = await draftOf(c.env, siteId, c.get('who'), c.req.valid('param').id)
     // A place of its own: what an earlier edit put there may be on its way out.
@@ -145,7 +157,12 @@ export const drafts = noun()
       answered(
         siteId,
         draft.conversationId,
-        await draft.stub.editDraft(draft.id, { content, attachments: kept, citations: citations ?? null }),
+        await draft.stub.editDraft(draft.id, {
+          content,
+          attachments: kept,
+          citations: citations ?? null,
+          version,
+        }),
       ),
       200,
     )
@@ -155,8 +172,8 @@ export const drafts = noun()
     const draft = await draftOf(c.env, siteId, c.get('who'), c.req.valid('param').id)
     if (!(await inboxById(db(c.env.DB), siteId, draft.inboxId))) throw new Refusal('inbox_disconnected')
     const { id, name } = c.get('who')
-    const reread = c.req.valid('json')?.reread ?? false
-    const said = await draft.stub.approveDraft(draft.id, { kind: 'person', id, name }, reread)
+    const { reread = false, version } = c.req.valid('json') ?? {}
+    const said = await draft.stub.approveDraft(draft.id, { kind: 'person', id, name }, reread, version)
     return c.json(answered(siteId, draft.conversationId, said), 200)
   })
   .openapi(discard, async c => {

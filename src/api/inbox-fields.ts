@@ -95,6 +95,19 @@ const senders = z
   .transform(unique)
   .openapi({ type: 'array', items: { type: 'string' } })
 
+/** RFC 2919 §2: a List-ID is `label.namespace`, often in angle brackets behind a name. */
+function ownList(typed: string): string | null {
+  const bare = normaliseAddress(/<([^<>]*)>\s*$/.exec(typed)?.[1] ?? typed)
+  if (bare.includes('@')) return isMailAddress(bare) ? bare : null
+  return /^[^\s<>@.,:;"\\]+(?:\.[^\s<>@.,:;"\\]+)+$/.test(bare) && !UNSEEN.test(bare) ? bare : null
+}
+const list = z
+  .string()
+  .max(500)
+  .refine(typed => ownList(typed) !== null, 'must be the address or the List-ID of a mailing list')
+  .transform(typed => ownList(typed)!)
+  .openapi({ type: 'string', example: 'support.lists.yourcompany.com' })
+
 export const ReplyHours = z
   .strictObject({
     answer: z
@@ -171,6 +184,32 @@ const behaviourFields = {
   signature: z.string().max(5000),
   quoteOriginal: z.boolean(),
   paused: z.boolean().openapi({ description: 'Nothing is fetched and nothing is sent.' }),
+  watchSent: z.boolean().openapi({
+    description:
+      'Look at the folder of sent mail too: what a person answers from another program stands in its conversation, and no machine answers after it.',
+  }),
+  sentFolder: oneLine(255)
+    .nullable()
+    .openapi({ description: 'The folder of sent mail; null is the one the server names as such.' }),
+  ownLists: z
+    .array(list)
+    .max(100)
+    .transform(unique)
+    .openapi({
+      type: 'array',
+      items: { type: 'string' },
+      description:
+        'Mailing lists, by address or List-ID, through which people write to this inbox: their mail is answered, that of other lists is not.',
+      example: ['support.lists.yourcompany.com'],
+    }),
+  forwarders: senders.openapi({
+    description: 'Addresses and domains whose rules forward customers’ mail to this inbox.',
+  }),
+  authenticationHost: oneLine(255).nullable().openapi({
+    description:
+      'The name under which your receiving mail server writes Authentication-Results (RFC 8601): only its word on senders counts. Null is the provider’s.',
+    example: 'mx.yourcompany.com',
+  }),
 }
 
 const proofFields = {
@@ -220,6 +259,12 @@ export async function edited(env: Env, typed: Typed, saved: SavedInbox | null): 
       aiLine: typed.aiLine ?? before.aiLine,
       signature: typed.signature ?? before.signature,
       quoteOriginal: typed.quoteOriginal ?? before.quoteOriginal,
+      watchSent: typed.watchSent ?? before.watchSent,
+      sentFolder: typed.sentFolder === undefined ? before.sentFolder : typed.sentFolder,
+      ownLists: typed.ownLists ?? before.ownLists,
+      forwarders: typed.forwarders ?? before.forwarders,
+      authenticationHost:
+        typed.authenticationHost === undefined ? before.authenticationHost : typed.authenticationHost,
     },
   }
 }

@@ -5,13 +5,15 @@ import type { Problem } from '../domain/problem.ts'
 import { REPLY_REASONS } from '../domain/reply.ts'
 import { attachmentKey, outKey } from '../mailbox/keys.ts'
 import type { CopiedDetails } from '../store/conversations.ts'
-import { conversationById, messageById, messagesOf } from '../store/conversations.ts'
+import { conversationById, copiedRow, messageById, messagesOf } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
+import { inboxById } from '../store/inboxes.ts'
+import { winnerOf } from '../store/merges.ts'
 import type { messages as table } from '../store/schema.ts'
 import { seesInbox, type Who } from './access.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { byId, noQuery, noun } from './noun.ts'
-import { Refusal, refusals } from './problems.ts'
+import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { Moved, moved, Refusal, refusals } from './problems.ts'
 
 const AttachmentSchema = z.object({
   id: z.string(),
@@ -76,7 +78,7 @@ export const MessageSchema = z
       .nullable()
       .openapi({
         description:
-          'Of an outgoing message: draft, discarded, queued, sending, leaving, sent, retry, failed, uncertain, withdrawn or held.',
+          'Of an outgoing message: draft, discarded, queued, sending, leaving, sent, retry, failed, uncertain, withdrawn or held; delayed or bounced where the recipient’s mail server said so later.',
       }),
     by: z
       .object({ kind: z.enum(['person', 'program']), id: z.string(), name: z.string() })
@@ -86,6 +88,24 @@ export const MessageSchema = z
           'Who wrote, approved or discarded an outgoing message; null where it is an automatic one.',
       }),
     edited: z.boolean().openapi({ description: 'A person changed what the assistant had drafted.' }),
+    draft: z
+      .object({
+        state: z.enum(['proposed', 'edited', 'approved', 'withdrawn']),
+        stale: z.boolean().openapi({ description: 'The contact wrote again after it was made.' }),
+        version: z.int().openapi({ description: 'Rises with each change of its text.' }),
+      })
+      .nullable()
+      .openapi({ description: 'Of what is or was a draft; why it was withdrawn is in `delivery.problem`.' }),
+    authentication: z.enum(['pass', 'fail', 'none']).nullable().openapi({
+      description:
+        'Of a mail: whether its sender is proved, as the receiving host says; null where it says nothing.',
+    }),
+    about: z.uuid().nullable().openapi({ description: 'Of a bounce: the message that came back.' }),
+    quarantine: z
+      .object({ code: z.string(), message: z.string() })
+      .nullable()
+      .openapi({ description: 'Why a mail could not be read, as long as it could not.' }),
+    imported: z.boolean().openapi({ description: 'From before the inbox was connected.' }),
     flags: z
       .array(z.string())
       .openapi({ description: 'What was odd about the mail, e.g. unreadable, too_large.' }),
@@ -107,6 +127,7 @@ const list = createRoute({
       description: 'A page',
       content: { 'application/json': { schema: listOf('Messages', MessageSchema) } },
     },
+    ...moved,
     ...refusals('missing_field', 'invalid_field', 'not_found', 'unauthorized'),
   },
 })
@@ -145,6 +166,25 @@ const original = createRoute({
   responses: {
     200: { description: 'RFC 5322 bytes', content: { 'message/rfc822': { schema: z.string() } } },
     ...whereFetched,
+  },
+})
+
+const deliver = createRoute({
+  method: 'post',
+  path: '/{id}/delivery',
+  summary: 'Say what becomes of a mail that did not leave as it should',
+  description:
+    '`send_again` hands the same bytes over once more, for mail that is failed, held or uncertain: whoever says so answers for it. `was_sent` and `was_not_sent` settle an uncertain one without sending anything.',
+  request: {
+    ...byId,
+    body: jsonBody(z.strictObject({ action: z.enum(['send_again', 'was_sent', 'was_not_sent']) })),
+  },
+  responses: {
+    200: { description: 'The message', content: { 'application/json': { schema: MessageSchema } } },
+    ...refusals(
+      ...(['bad_json', 'missing_field', 'unknown_field', 'invalid_field'] as const),
+      ...(['not_found', 'unauthorized', 'not_resendable', 'not_uncertain', 'inbox_disconnected'] as const),
+    ),
   },
 })
 
@@ -202,6 +242,23 @@ export const messages = noun()
     if (!object) throw new Refusal('mail_missing')
     return download(object, 'message/rfc822', `${row.id}.eml`)
   })
+  .openapi(deliver, async c => {
+    const siteId = c.get('siteId')
+    const who = c.get('who')
+    const row = await found(c.env, siteId, who, c.req.valid('param').id)
+    const { action } = c.req.valid('json')
+    const { mail } = detailsOf(row)
+    if (mail && !(await inboxById(db(c.env.DB), siteId, mail.inboxId)))
+      throw new Refusal('inbox_disconnected')
+    const by = { kind: 'person' as const, id: who.id, name: who.name }
+    const stub = c.env.CONVERSATION.getByName(`${siteId}/${row.conversationId}`)
+    const said =
+      action === 'send_again'
+        ? await stub.sendAgain(row.id, by)
+        : await stub.settle(row.id, action === 'was_sent' ? 'sent' : 'failed', by)
+    if ('problem' in said) throw new Refusal(said.problem.code, said.problem.message)
+    return c.json(messageJson(copiedRow(siteId, row.conversationId, said.message)), 200)
+  })
   .openapi(attachment, async c => {
     const { id, n } = c.req.valid('param')
     const row = await found(c.env, c.get('siteId'), c.get('who'), id)
@@ -227,6 +284,8 @@ async function found(env: Env, siteId: string, who: Who, id: string) {
 
 async function mustSee(env: Env, siteId: string, who: Who, conversationId: string): Promise<void> {
   const row = await conversationById(db(env.DB), siteId, conversationId)
+  const winner = row ? null : await winnerOf(env.DB, siteId, conversationId)
+  if (winner) throw new Moved(`/api/v1/messages/?conversation=${winner}`)
   if (!row || !seesInbox(who, row.conversation.inboxId)) throw new Refusal('not_found')
 }
 
@@ -318,11 +377,32 @@ export function messageJson(row: Row): z.infer<typeof MessageSchema> {
       : null,
     by: details.by ?? null,
     edited: details.edited ?? false,
+    draft: draftJson(row, details),
+    authentication: details.authentication === 'unknown' ? null : (details.authentication ?? null),
+    about: details.about ?? null,
+    quarantine: details.quarantine
+      ? { code: details.quarantine.code, message: details.quarantine.message }
+      : null,
+    imported: details.imported ?? false,
     flags: details.flags ?? [],
     // A draft has no mail yet, and a discarded one never will.
     original:
       details.mail && !['draft', 'discarded'].includes(details.delivery?.status ?? '')
         ? `${base}/original`
         : null,
+  }
+}
+
+/** An assistant's text that waits, or waited, for a person. */
+function draftJson(row: Row, details: CopiedDetails): z.infer<typeof MessageSchema>['draft'] {
+  const { status } = details.delivery ?? {}
+  const wasDraft =
+    status === 'draft' || status === 'discarded' || (row.senderKind === 'assistant' && details.by)
+  if (row.direction !== 'outgoing' || !wasDraft) return null
+  const waiting = details.edited ? 'edited' : 'proposed'
+  return {
+    state: status === 'draft' ? waiting : status === 'discarded' ? 'withdrawn' : 'approved',
+    stale: details.stale ?? false,
+    version: details.version ?? 1,
   }
 }

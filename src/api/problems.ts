@@ -17,6 +17,21 @@ export class Refusal extends Error {
   }
 }
 
+/** Thrown where what was asked for stands at another address for ever: a merged conversation. */
+export class Moved extends Error {
+  override name = 'Moved'
+  readonly to: string
+  constructor(to: string) {
+    super(to)
+    this.to = to
+  }
+}
+
+/** Of a route that may say so. */
+export const moved = {
+  308: { description: 'It became part of another conversation; `Location` says which.' },
+} as const
+
 export const ProblemSchema = z
   .object({
     error: z.object({
@@ -46,6 +61,7 @@ export function answerProblem(c: Context, why: Problem): Response {
 }
 
 export function onError(error: Error, c: Context): Response {
+  if (error instanceof Moved) return c.redirect(error.to, 308)
   if (error instanceof Refusal) return answerProblem(c, error.problem)
   if (error instanceof HTTPException && error.status === 400) return answerProblem(c, problem('bad_json'))
   log('request_failed', { requestId: c.get('requestId'), path: c.req.routePath }, error)

@@ -11,7 +11,9 @@ import {
   type ConversationEvent,
   type ConversationState,
   type Delivery,
+  type MergedPart,
   type Message,
+  type Owes,
   step,
   type Turn,
 } from '../domain/conversation.ts'
@@ -20,7 +22,7 @@ import type { Phase } from '../domain/outbox.ts'
 import { type Problem, problem } from '../domain/problem.ts'
 import { replySubject } from '../domain/thread.ts'
 import { log } from '../log.ts'
-import { project } from '../store/conversations.ts'
+import { project, removeCopy } from '../store/conversations.ts'
 import { Memory, type OwedEffect } from './memory.ts'
 import { perform } from './perform.ts'
 
@@ -31,9 +33,11 @@ export type Opening = Pick<
 >
 
 /** What a Mailbox brings: a mail as an event. */
+export type Taken = { conversationId: string } | { erased: true }
+
 export interface Arrival {
   opening: Opening
-  event: Omit<Extract<ConversationEvent, { type: 'mail_arrived' }>, 'type' | 'known'>
+  event: Omit<Extract<ConversationEvent, { type: 'mail_arrived' }>, 'type' | 'known' | 'living' | 'later'>
 }
 
 /** A message that somebody writes; what it follows in the thread is known here. */
@@ -42,7 +46,20 @@ export interface Written {
   message: Extract<ConversationEvent, { type: 'message_written' }>['message']
 }
 
+/** A mail that a person of ours sent from another program. */
+export interface SeenElsewhere {
+  fresh: boolean
+  imported: boolean
+  message: Extract<ConversationEvent, { type: 'answered_elsewhere' }>['message']
+}
+
 export type DraftAnswer = { message: Message } | { problem: Problem }
+
+/** Of one hand-over; the platform takes 32 MB a call. */
+const PART_CHARS = 4_000_000
+/** What stands where a conversation was that never had a mail, or that was erased. */
+const ENDED = 'ended'
+type Ended = { movedTo: string } | { erased: true }
 
 const PROJECTION_WAIT_MS = 300
 /** How soon after a crash an effect is taken up again; one that is still at work in this life is left to it. */
@@ -60,16 +77,221 @@ export class Conversation extends DurableObject<Env> {
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>()
 
   /** A mail for this conversation. Safe to repeat: a message already here is only noted as a copy. */
-  async receive(arrival: Arrival): Promise<{ ok: true }> {
+  async receive(arrival: Arrival): Promise<Taken> {
+    const winner = this.#winner()
+    if (winner) return winner.receive(arrival)
+    if (this.#erased()) return { erased: true }
     const state = this.#memory.state() ?? opened(arrival.opening)
-    const known = this.#memory.state() ? this.#memory.message(arrival.event.message.id) : null
-    this.#take(state, { ...arrival.event, type: 'mail_arrived', known }, Date.now())
+    const { message, facts } = arrival.event
+    const known = this.#memory.state() ? this.#memory.message(message.id) : null
+    const later = facts.imported ? this.#later(message.createdAt) : []
+    this.#take(
+      state,
+      { ...arrival.event, type: 'mail_arrived', known, later, living: this.#living() },
+      Date.now(),
+    )
     await this.#settle()
-    return { ok: true }
+    return { conversationId: state.id }
+  }
+
+  /** A mail that a person of ours sent from another program (B10). Safe to repeat. */
+  async seeElsewhere(opening: Opening, seen: SeenElsewhere): Promise<Taken> {
+    const winner = this.#winner()
+    if (winner) return winner.seeElsewhere(opening, seen)
+    if (this.#erased()) return { erased: true }
+    const state = this.#memory.state() ?? opened(opening)
+    const known = this.#memory.state() ? this.#memory.message(seen.message.id) : null
+    const { fresh, imported, message } = seen
+    const later = imported ? this.#later(message.createdAt) : []
+    const living = this.#living()
+    this.#take(state, { type: 'answered_elsewhere', known, living, later, fresh, message }, Date.now())
+    await this.#settle()
+    return { conversationId: state.id }
+  }
+
+  /** A mail server reports on a message of ours. */
+  async report(messageId: string, status: 'bounced' | 'delayed', why: Problem): Promise<void> {
+    await this.#about(
+      messageId,
+      async winner => winner.report(messageId, status, why),
+      message => ({
+        type: 'report_came',
+        message,
+        status,
+        problem: why,
+      }),
+    )
+  }
+
+  /** A person says: send it once more. */
+  async sendAgain(messageId: string, by: Author): Promise<DraftAnswer> {
+    return this.#about(
+      messageId,
+      winner => winner.sendAgain(messageId, by),
+      message => ({
+        type: 'sent_again',
+        message,
+        by,
+      }),
+    )
+  }
+
+  /** What became of an uncertain mail; `by` null: its copy was found. */
+  async settle(messageId: string, outcome: 'sent' | 'failed', by: Author | null): Promise<DraftAnswer> {
+    return this.#about(
+      messageId,
+      winner => winner.settle(messageId, outcome, by),
+      message => ({
+        type: 'settled',
+        message,
+        outcome,
+        by,
+      }),
+    )
+  }
+
+  /** A mail that could not be read was read again. */
+  async reread(
+    messageId: string,
+    now: Omit<Extract<ConversationEvent, { type: 'mail_reread' }>, 'type' | 'message'>,
+  ): Promise<DraftAnswer> {
+    return this.#about(
+      messageId,
+      winner => winner.reread(messageId, now),
+      message => ({
+        type: 'mail_reread',
+        message,
+        ...now,
+      }),
+    )
+  }
+
+  /** One event for one message, here or where it went. */
+  async #about(
+    messageId: string,
+    elsewhere: (winner: DurableObjectStub<Conversation>) => Promise<unknown>,
+    event: (message: Message) => ConversationEvent,
+  ): Promise<DraftAnswer> {
+    const winner = this.#winner()
+    if (winner) return (await elsewhere(winner)) as DraftAnswer
+    const state = this.#memory.state()
+    const message = state && this.#memory.message(messageId)
+    if (!state || !message) return { problem: problem('not_found') }
+    const turn = this.#take(state, event(message), Date.now())
+    if (turn.refused) return { problem: turn.refused }
+    await this.#settle()
+    return { message: this.#memory.message(messageId)! }
+  }
+
+  /** This conversation turned out to be part of another one. Safe to repeat. */
+  async mergeInto(winnerId: string): Promise<void> {
+    const state = this.#memory.state()
+    // Nothing came here yet; what is on its way goes there.
+    if (!state) {
+      if (!this.#erased()) this.ctx.storage.kv.put(ENDED, { movedTo: winnerId } satisfies Ended)
+      return
+    }
+    this.#take(
+      state,
+      { type: 'merged_into', winner: winnerId, living: this.#living(), owes: this.#owes() },
+      Date.now(),
+    )
+  }
+
+  /** Part of a conversation that turned out to be part of this one. Safe to repeat. */
+  async absorb(opening: Opening, part: MergedPart): Promise<void> {
+    const winner = this.#winner()
+    if (winner) return winner.absorb(opening, part)
+    if (this.#erased()) return
+    const state = this.#memory.state() ?? opened(opening)
+    const present = this.#memory.state() ? this.#memory.messages() : []
+    this.#take(state, { type: 'merged_from', part, present, owes: this.#owes() }, Date.now())
+    await this.#settle()
+  }
+
+  /** Gives everything to the winner, part by part, until nothing changed while it was on its way. */
+  async #handOver(to: string, owes: Owes): Promise<void> {
+    // What is still to be done for a mail of ours is done here, where it is known; then it goes.
+    const mine = ['send', 'send_again', 'settle']
+    if (this.#memory.effects().some(({ effect }) => mine.includes(effect.kind)))
+      throw new Error('mail is still owed')
+    // Its copies in D1 are the winner's from now on; none of ours may still be on the way.
+    await this.#projecting?.catch(() => {})
+    const { siteId } = this.#memory.state()!
+    const winner = this.env.CONVERSATION.getByName(`${siteId}/${to}`)
+    for (;;) {
+      const state = this.#memory.state()!
+      const parts = inParts(this.#memory.messages())
+      for (const [n, messages] of parts.entries())
+        await winner.absorb(openingOf(state, to), {
+          messages,
+          after: parts[n - 1]?.at(-1)?.id ?? null,
+          rest: n === parts.length - 1 ? { state, owes } : null,
+        })
+      if (this.#memory.state()!.seq !== state.seq) continue
+      this.ctx.storage.kv.put(ENDED, { movedTo: to } satisfies Ended)
+      return
+    }
+  }
+
+  /** Where everything here went; null while it is still here. */
+  #winner(): DurableObjectStub<Conversation> | null {
+    const ended = this.ctx.storage.kv.get<Ended>(ENDED)
+    if (!ended || !('movedTo' in ended)) return null
+    const [siteId] = (this.ctx.id.name ?? '').split('/')
+    return this.env.CONVERSATION.getByName(`${siteId}/${ended.movedTo}`)
+  }
+
+  #erased(): boolean {
+    const ended = this.ctx.storage.kv.get<Ended>(ENDED)
+    return ended !== undefined && 'erased' in ended
+  }
+
+  /**
+   * Erases everything that was said here, for good. The mails' keys stay in D1, so that the same mail never comes back.
+   *
+   * @returns where the bytes of its messages lie, for the caller to delete; null where there is nothing
+   */
+  async erase(): Promise<{ messages: Message[] } | null> {
+    const winner = this.#winner()
+    if (winner) return winner.erase()
+    const state = this.#memory.state()
+    if (!state) return null
+    this.#take(state, { type: 'person_took_over' }, Date.now())
+    await this.#projecting?.catch(() => {})
+    const messages = this.#memory.messages()
+    await this.ctx.storage.deleteAlarm()
+    await this.ctx.storage.deleteAll()
+    this.#memory.forget()
+    this.ctx.storage.kv.put(ENDED, { erased: true } satisfies Ended)
+    return { messages }
+  }
+
+  /** What it is about to do for its contact, or has waiting. */
+  #owes(): Owes {
+    const state = this.#memory.state()
+    if (!state || state.owner === 'person') return null
+    const asks = this.#memory
+      .effects()
+      .map(owed => owed.effect)
+      .filter(effect => effect.kind === 'ask_assistant' && effect.epoch === state.epoch)
+    if (state.pending || asks.some(effect => effect.kind === 'ask_assistant' && !effect.draft))
+      return 'answer'
+    return asks.length > 0 || this.#living().some(one => !one.details.edited) ? 'draft' : null
+  }
+
+  /** What stands behind a mail of this time, from the first that is later. */
+  #later(time: number): Message[] {
+    if (!this.#memory.state()) return []
+    const all = this.#memory.messages()
+    const first = all.findIndex(one => one.createdAt > time)
+    return first < 0 ? [] : all.slice(first)
   }
 
   /** The point of no return for an outgoing mail; the answer is written down in the same turn. */
   async mayLeave(messageId: string): Promise<{ yes: true } | { yes: false; problem: Problem }> {
+    const winner = this.#winner()
+    if (winner) return winner.mayLeave(messageId)
     const state = this.#memory.state()
     const message = state ? this.#memory.message(messageId) : null
     if (!state || !message) return { yes: false, problem: problem('not_found') }
@@ -78,6 +300,8 @@ export class Conversation extends DurableObject<Env> {
 
   /** What became of an outgoing mail. Safe to repeat. */
   async fate(messageId: string, status: Phase, reason: Problem | null, rfcId?: string): Promise<void> {
+    const winner = this.#winner()
+    if (winner) return winner.fate(messageId, status, reason, rfcId)
     const state = this.#memory.state()
     const message = state ? this.#memory.message(messageId) : null
     if (!state || !message) return
@@ -89,6 +313,8 @@ export class Conversation extends DurableObject<Env> {
 
   /** How a mail's delivery stands once its mailbox has told of it, or after `waitMs`. */
   async delivery(messageId: string, waitMs: number): Promise<Delivery | null> {
+    const winner = this.#winner()
+    if (winner) return winner.delivery(messageId, waitMs)
     const now = () => (this.#memory.state() ? (this.#memory.message(messageId)?.delivery ?? null) : null)
     if (!['queued', 'leaving'].includes(now()?.status ?? '')) return now()
     const told = this.#waiting.get(messageId) ?? Promise.withResolvers<void>()
@@ -100,6 +326,8 @@ export class Conversation extends DurableObject<Env> {
 
   /** How an answer to this conversation goes out: to whom, from which address and inbox of ours, under which subject. */
   async answering(): Promise<{ to: Mailbox; from: string; subject: string; inboxId: string } | null> {
+    const winner = this.#winner()
+    if (winner) return winner.answering()
     const last = this.#memory.state()
       ? this.#memory.messages().findLast(one => one.details.mail?.replyTo)
       : undefined
@@ -115,7 +343,10 @@ export class Conversation extends DurableObject<Env> {
   }
 
   /** A mail that a person or a program writes. Safe to repeat: a message already here stays as it is. */
-  async write(opening: Opening, written: Written): Promise<Message> {
+  async write(opening: Opening, written: Written): Promise<Message | null> {
+    const winner = this.#winner()
+    if (winner) return winner.write(opening, written)
+    if (this.#erased()) return null
     const state = this.#memory.state() ?? opened(opening)
     const known = this.#memory.state() ? this.#memory.message(written.message.id) : null
     const { by, message } = written
@@ -134,43 +365,53 @@ export class Conversation extends DurableObject<Env> {
   /** What is null stays as it is; `citations` are ids of those to keep. */
   async editDraft(
     id: string,
-    edit: { content: string; attachments: AttachmentRef[] | null; citations: string[] | null },
+    edit: {
+      content: string
+      attachments: AttachmentRef[] | null
+      citations: string[] | null
+      version?: number | undefined
+    },
   ): Promise<DraftAnswer> {
-    return this.#toDraft(id, draft => {
-      const { attachments, citations } = draft.details
-      return {
-        type: 'draft_edited',
-        draft,
-        content: edit.content,
-        attachments: edit.attachments ?? attachments ?? [],
-        citations: (citations ?? []).filter(one => edit.citations?.includes(one.id) ?? true),
-      }
-    })
+    return this.#about(
+      id,
+      winner => winner.editDraft(id, edit),
+      draft => {
+        const { attachments, citations } = draft.details
+        return {
+          type: 'draft_edited',
+          draft,
+          version: edit.version,
+          content: edit.content,
+          attachments: edit.attachments ?? attachments ?? [],
+          citations: (citations ?? []).filter(one => edit.citations?.includes(one.id) ?? true),
+        }
+      },
+    )
   }
 
-  async approveDraft(id: string, by: Author, reread: boolean): Promise<DraftAnswer> {
-    return this.#toDraft(id, draft => ({
-      type: 'draft_approved',
-      draft,
-      by,
-      reread,
-      newest: this.#newest(),
-      living: this.#living(),
-    }))
+  /** @param read the version that was read; another one than the draft has now is refused */
+  async approveDraft(id: string, by: Author, reread: boolean, read?: number): Promise<DraftAnswer> {
+    return this.#about(
+      id,
+      winner => winner.approveDraft(id, by, reread, read),
+      draft => ({
+        type: 'draft_approved',
+        draft,
+        by,
+        reread,
+        version: read,
+        newest: this.#newest(),
+        living: this.#living(),
+      }),
+    )
   }
 
   async discardDraft(id: string, by: Author): Promise<DraftAnswer> {
-    return this.#toDraft(id, draft => ({ type: 'draft_discarded', draft, by }))
-  }
-
-  async #toDraft(id: string, event: (draft: Message) => ConversationEvent): Promise<DraftAnswer> {
-    const state = this.#memory.state()
-    const draft = state && this.#memory.message(id)
-    if (!state || draft?.direction !== 'outgoing') return { problem: problem('not_found') }
-    const turn = this.#take(state, event(draft), Date.now())
-    if (turn.refused) return { problem: turn.refused }
-    await this.#settle()
-    return { message: this.#memory.message(id)! }
+    return this.#about(
+      id,
+      winner => winner.discardDraft(id, by),
+      draft => ({ type: 'draft_discarded', draft, by }),
+    )
   }
 
   /** Drafts that wait for a person. */
@@ -194,20 +435,28 @@ export class Conversation extends DurableObject<Env> {
 
   /** A person answers from now on; what the assistant has not yet let go is called back. */
   async takeOver(): Promise<boolean> {
+    const winner = this.#winner()
+    if (winner) return winner.takeOver()
     return this.#tell({ type: 'person_took_over' })
   }
 
   async handBack(): Promise<boolean> {
+    const winner = this.#winner()
+    if (winner) return winner.handBack()
     return this.#tell({ type: 'handed_back' })
   }
 
   /** The conversation as it is now, or null where there never was one. */
   async read(): Promise<{ state: ConversationState; messages: Message[] } | null> {
+    const winner = this.#winner()
+    if (winner) return winner.read()
     const state = this.#memory.state()
     return state && { state, messages: this.#memory.messages() }
   }
 
   async message(id: string): Promise<Message | null> {
+    const winner = this.#winner()
+    if (winner) return winner.message(id)
     return this.#memory.state() ? this.#memory.message(id) : null
   }
 
@@ -267,7 +516,10 @@ export class Conversation extends DurableObject<Env> {
         message: id => this.#memory.message(id),
         messages: () => this.#memory.messages(),
         copied: () => this.#project(),
+        handOver: (to, owes) => this.#handOver(to, owes),
       })
+      // Erased while it was at work: nothing is left to say it to.
+      if (!this.#memory.state()) return
       this.#memory.done(effect.id)
       if (event) {
         const made = event.type === 'answer_made' ? { ...event, living: this.#living() } : event
@@ -275,6 +527,7 @@ export class Conversation extends DurableObject<Env> {
         this.ctx.waitUntil(this.#settle())
       }
     } catch (error) {
+      if (!this.#memory.state()) return
       const wait = RETRY_MS[Math.min(owed.attempts, RETRY_MS.length - 1)]!
       this.#memory.retry(effect.id, Date.now() + wait)
       log(
@@ -312,7 +565,9 @@ export class Conversation extends DurableObject<Env> {
   async #projectOnce(): Promise<void> {
     const state = this.#memory.state()!
     const since = this.#projected ?? this.#memory.projected()
-    await project(this.env.DB, state, this.#memory.changedSince(since), this.#nextDue())
+    // What is here on its way to another conversation is copied there.
+    if (state.movedTo !== undefined) await removeCopy(this.env.DB, state)
+    else await project(this.env.DB, state, this.#memory.changedSince(since), this.#nextDue())
     this.#projected = state.seq
   }
 
@@ -353,6 +608,26 @@ function inThread(message: Written['message'], parent: Message | null): Written[
       mail: { ...mail, inReplyTo: above.rfcId, references: [...above.references, above.rfcId] },
     },
   }
+}
+
+function openingOf(state: ConversationState, id: string): Opening {
+  const { siteId, inboxId, contact, title, linkedTo, createdAt } = state
+  return { siteId, id, inboxId, contact, title, linkedTo, createdAt }
+}
+
+/** Never none, so that the state goes with the last. */
+function inParts(messages: readonly Message[]): Message[][] {
+  const parts: Message[][] = [[]]
+  let chars = 0
+  for (const message of messages) {
+    chars += message.content.length + (message.details.rest?.length ?? 0) + 2_000
+    if (chars > PART_CHARS) {
+      parts.push([])
+      chars = 0
+    }
+    parts.at(-1)!.push(message)
+  }
+  return parts
 }
 
 function opened(opening: Opening): ConversationState {

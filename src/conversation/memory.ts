@@ -32,6 +32,11 @@ export class Memory {
     return this.#state
   }
 
+  /** The storage was emptied. */
+  forget(): void {
+    this.#state = null
+  }
+
   /** Creates the tables with the first state; call inside the turn that saves. */
   create(state: ConversationState): void {
     if (!this.#exists()) this.#sql.exec(SCHEMA)

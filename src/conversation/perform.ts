@@ -1,6 +1,6 @@
 /** What a conversation owes, one case per effect. What comes back is an event for the conversation, or nothing. */
 import { assistantKinds } from '../assistants/index.ts'
-import { domainOf, sameAddress } from '../domain/address.ts'
+import { domainOf, normaliseAddress, sameAddress } from '../domain/address.ts'
 import {
   askedAbout,
   type Citation,
@@ -8,6 +8,7 @@ import {
   type ConversationState,
   type Effect,
   type Message,
+  type Owes,
 } from '../domain/conversation.ts'
 import { mayAnswerAt, spokenTime } from '../domain/hours.ts'
 import { languageOf } from '../domain/language.ts'
@@ -19,6 +20,7 @@ import { replySubject } from '../domain/thread.ts'
 import type { Original } from '../mail/answer.ts'
 import type { OutgoingMail } from '../mailbox/outbox.ts'
 import { assistantById } from '../store/assistants.ts'
+import { hasBounced } from '../store/bounces.ts'
 import { contactById } from '../store/contacts.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
@@ -31,6 +33,8 @@ export interface Hands {
   messages(): Message[]
   /** Resolves when D1 has the copies of everything up to now. */
   copied(): Promise<void>
+  /** Gives everything to the conversation that this one became part of. */
+  handOver(to: string, owes: Owes): Promise<void>
 }
 
 /** @throws where it should be tried again. */
@@ -44,6 +48,14 @@ export async function perform(effect: Effect, hands: Hands): Promise<Conversatio
       return send(effect.messageId, hands)
     case 'withdraw':
       await mailboxOf(hands, hands.message(effect.messageId)).withdraw(effect.messageId, problem(effect.why))
+      return null
+    case 'send_again':
+      return sendAgain(effect.messageId, hands)
+    case 'settle':
+      await mailboxOf(hands, hands.message(effect.messageId)).settle(effect.messageId, effect.outcome)
+      return null
+    case 'hand_over':
+      await hands.handOver(effect.to, effect.owes)
       return null
   }
 }
@@ -93,10 +105,12 @@ async function askAssistant(
     open: mayAnswerAt(rules.hours, rules.timeZone, Date.now()),
   })
   if (again?.do === 'silent') return missing(null, again.why)
+  const denied = asked.some(one => one.details.authentication === 'fail')
   const answer = await assistant.answer({
     subject: last.details.subject ?? '',
     said,
-    history: before.map(m => ({
+    // To whom it is not proved to be the contact, nothing of what was said before is told.
+    history: (denied ? [] : before).map(m => ({
       from: m.direction === 'incoming' ? ('contact' as const) : ('us' as const),
       text: m.content,
     })),
@@ -105,7 +119,7 @@ async function askAssistant(
     contactName: !rules.senderNames || now.contact.name === now.contact.address ? '' : now.contact.name,
     // What only some may read goes to the address that carries the labels, not to wherever a mail wants its answer.
     contactLabels:
-      contact && sameAddress(replyTo?.address ?? '', now.contact.address)
+      contact && !denied && sameAddress(replyTo?.address ?? '', now.contact.address)
         ? (JSON.parse(contact.labels) as string[])
         : [],
     writtenTo: last.details.mail?.ours ?? '',
@@ -209,6 +223,9 @@ async function send(messageId: string, hands: Hands): Promise<ConversationEvent 
   const message = hands.message(messageId)
   const { mail } = message?.details ?? {}
   if (message?.delivery?.status !== 'queued' || !mail?.replyTo || !mail.rfcId) return null
+  const { siteId } = hands.state()
+  if (!message.details.by && (await hasBounced(hands.env.DB, siteId, normaliseAddress(mail.replyTo.address))))
+    return { type: 'fate_told', message, status: 'held', problem: problem('address_bounced') }
   // Our Message-ID is known to D1 before the mail can be answered.
   await hands.copied()
   const refused = await mailboxOf(hands, message).enqueue({
@@ -230,6 +247,14 @@ async function send(messageId: string, hands: Hands): Promise<ConversationEvent 
     original: originalOf(message, hands),
   })
   return refused && { type: 'fate_told', message, status: 'failed', problem: refused }
+}
+
+async function sendAgain(messageId: string, hands: Hands): Promise<ConversationEvent | null> {
+  const message = hands.message(messageId)
+  if (message?.delivery?.status !== 'queued') return null
+  if (await mailboxOf(hands, message).sendAgain(messageId)) return null
+  // The mailbox never had it, or no longer: it is made from what is here.
+  return send(messageId, hands)
 }
 
 /** RFC 3834 §5: a machine's answer, a machine's own mail, or a person's, which has no mark (C21, C22). */

@@ -110,6 +110,8 @@ export async function writeEmail(env: Env, order: EmailOrder): Promise<WrittenEm
       },
     },
   )
+  if (!message)
+    return { kind: 'refused', problem: problem('not_found', 'There is no such conversation any more.') }
   const delivery = (await stub.delivery(order.id, order.waitMs)) ?? message.delivery!
   return { kind: 'written', messageId: order.id, conversationId, rfcId, delivery }
 }

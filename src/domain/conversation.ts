@@ -6,7 +6,9 @@
  * person took over. An answer carries the epoch it was made for and is sent only while that is still the epoch; the check stands
  * here, at `leaving_asked`, the point of no return, and nowhere else. `seq` counts durable events without gaps.
  */
+import { answeredElsewhere, reportCame, sentAgain, settled } from './afterwards.ts'
 import { shownImages } from './images.ts'
+import { mergedFrom, mergedInto } from './merge.ts'
 import type { Phase } from './outbox.ts'
 import type { Problem } from './problem.ts'
 import { problem } from './problem.ts'
@@ -17,6 +19,7 @@ import {
   type ReplyReason,
   type ReplyRules,
 } from './reply.ts'
+import { callBack, changed, inserted, unchanged, withoutDrafts } from './turn.ts'
 
 export interface ConversationState {
   v: 1
@@ -45,6 +48,10 @@ export interface ConversationState {
   handsOver: string | null
   /** When the text for the closed hours was last said. */
   closedSaidAt?: number
+  /** It turned out to be part of this other conversation, which has its messages, or gets them just now. */
+  movedTo?: string
+  /** Conversations that became part of this one. */
+  absorbed?: string[]
   createdAt: number
 }
 
@@ -65,7 +72,8 @@ export interface Message {
 }
 
 export interface Delivery {
-  status: 'draft' | 'discarded' | Phase
+  /** `bounced` and `delayed` come after `sent`, from the mail server of the recipient. */
+  status: 'draft' | 'discarded' | Phase | 'bounced' | 'delayed'
   problem: Problem | null
   at: number
 }
@@ -97,6 +105,18 @@ export interface Details {
   fixed?: true
   /** Of a draft: a person changed it. */
   edited?: true
+  /** Of a draft: how often its text was changed; who approves says which text was read. */
+  version?: number
+  /** Of a draft: the contact wrote again after it was made. */
+  stale?: true
+  /** Why a mail could not be read, as long as it could not. */
+  quarantine?: Problem
+  /** Fetched from before the inbox was connected, because somebody asked for it. */
+  imported?: true
+  /** Whether its sender was proved, as the receiving host says (RFC 8601). */
+  authentication?: 'pass' | 'fail' | 'none' | 'unknown'
+  /** Of a bounce: the message of ours that it is about. */
+  about?: string
 }
 
 /** A person, or a program that called the API. */
@@ -145,7 +165,43 @@ export type ConversationEvent =
       known: Message | null
       facts: Omit<ReplyFacts, 'owner' | 'autoReplyEnabled' | 'closedSaid'>
       rules: ReplyRules
+      /** Drafts that wait: what a person says makes them stale. */
+      living?: Message[]
+      /** Of mail from before the connection: what stands behind it by time, and moves on by one. */
+      later?: Message[]
     }
+  /** A mail that a person of ours sent from another program was seen in the mailbox (B10). */
+  | {
+      type: 'answered_elsewhere'
+      known: Message | null
+      living?: Message[]
+      later?: Message[]
+      /** False where it is old news: then nothing in the making is called back. */
+      fresh: boolean
+      message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery' | 'direction'>
+    }
+  /** A mail that could not be read was read again, by a newer version or with more of it at hand. */
+  | {
+      type: 'mail_reread'
+      message: Message
+      content: string
+      sender: Message['sender']
+      /** Who wrote it: the contact, where nobody could tell before. */
+      contact: ConversationState['contact']
+      details: Details
+      facts: Omit<ReplyFacts, 'owner' | 'autoReplyEnabled' | 'closedSaid'>
+      rules: ReplyRules
+    }
+  /** A mail server reports on a mail of ours. */
+  | { type: 'report_came'; message: Message; status: 'bounced' | 'delayed'; problem: Problem }
+  /** A person says: send it once more. */
+  | { type: 'sent_again'; message: Message; by: Author }
+  /** What became of an uncertain mail: a person says so, or its copy was found. */
+  | { type: 'settled'; message: Message; outcome: 'sent' | 'failed'; by: Author | null }
+  /** This conversation turned out to be part of another. `owes`: what it was about to do for its contact. */
+  | { type: 'merged_into'; winner: string; living: Message[]; owes: Owes }
+  /** Some messages of a conversation that turned out to be part of this one; with the last of them the rest of its state. */
+  | { type: 'merged_from'; part: MergedPart; present: Message[]; owes: Owes }
   | {
       type: 'answer_made'
       /** Drafts that wait, in events that may make them superfluous: one question has one draft (I3). */
@@ -174,6 +230,8 @@ export type ConversationEvent =
   | {
       type: 'draft_edited'
       draft: Message
+      /** The text it was made from; another than the draft has now is refused. */
+      version?: number | undefined
       content: string
       attachments: AttachmentRef[]
       citations: Citation[]
@@ -185,11 +243,24 @@ export type ConversationEvent =
       draft: Message
       by: Author
       reread: boolean
+      /** The text that was read. */
+      version?: number | undefined
       newest: Message | null
     }
   | { type: 'draft_discarded'; draft: Message; by: Author }
   | { type: 'person_took_over' }
   | { type: 'handed_back' }
+
+/** An answer, or a draft, that a conversation is making or has waiting. */
+export type Owes = 'answer' | 'draft' | null
+
+export interface MergedPart {
+  messages: Message[]
+  /** The last message of the part before it, which these come after whatever their time. */
+  after: string | null
+  /** With the last part. */
+  rest: { state: ConversationState; owes: Owes } | null
+}
 
 /** What is owed. The id makes doing it twice harmless. */
 export type Effect =
@@ -198,7 +269,16 @@ export type Effect =
   /** A text known beforehand answers this message; null is the one for "started anew" in the contact's language. */
   | { kind: 'say'; id: string; epoch: number; messageId: string; text: string | null; dueAt?: number }
   | { kind: 'send'; id: string; messageId: string }
-  | { kind: 'withdraw'; id: string; messageId: string; why: 'superseded' | 'taken_over' }
+  | {
+      kind: 'withdraw'
+      id: string
+      messageId: string
+      why: 'superseded' | 'taken_over' | 'merged' | 'answered_elsewhere'
+    }
+  | { kind: 'send_again'; id: string; messageId: string }
+  | { kind: 'settle'; id: string; messageId: string; outcome: 'sent' | 'failed' }
+  /** Everything here goes to the conversation that this one became part of. */
+  | { kind: 'hand_over'; id: string; to: string; owes: Owes }
 
 export interface Turn {
   state: ConversationState
@@ -228,6 +308,20 @@ export function step(before: ConversationState, event: ConversationEvent, at: nu
       return fateTold(before, event, at)
     case 'message_written':
       return event.known ? unchanged(before) : messageWritten(before, event, at)
+    case 'answered_elsewhere':
+      return event.known ? unchanged(before) : answeredElsewhere(before, event, at)
+    case 'mail_reread':
+      return mailReread(before, event, at)
+    case 'report_came':
+      return reportCame(before, event, at)
+    case 'sent_again':
+      return sentAgain(before, event, at)
+    case 'settled':
+      return settled(before, event, at)
+    case 'merged_into':
+      return mergedInto(before, event, at)
+    case 'merged_from':
+      return mergedFrom(before, event, at)
     case 'draft_edited':
       return draftEdited(before, event, at)
     case 'draft_approved':
@@ -243,90 +337,97 @@ export function step(before: ConversationState, event: ConversationEvent, at: nu
   }
 }
 
-function unchanged(state: ConversationState): Turn {
-  return { state, messages: [], effects: [] }
-}
-
-/** One message is another than it was, and nothing is owed for it. */
-function changed(before: ConversationState, message: Message): Turn {
-  const seq = before.seq + 1
-  return { state: { ...before, seq }, messages: [{ ...message, seq }], effects: [] }
-}
-
-/** Ends whatever answer is in the making, and asks the mailbox for the one that is queued. */
-function callBack(state: ConversationState, why: 'superseded' | 'taken_over'): Turn {
-  return {
-    state: { ...state, epoch: state.epoch + 1, pending: null },
-    messages: [],
-    effects: state.pending
-      ? [
-          {
-            kind: 'withdraw',
-            id: `withdraw:${state.pending.messageId}`,
-            messageId: state.pending.messageId,
-            why,
-          },
-        ]
-      : [],
-  }
-}
-
 function mailArrived(
   before: ConversationState,
   event: Extract<ConversationEvent, { type: 'mail_arrived' }>,
   at: number,
 ): Turn {
-  const reply = decideReply(
-    {
-      ...event.facts,
-      owner: before.owner,
-      autoReplyEnabled: before.autoReplyEnabled,
-      closedSaid: at - (before.closedSaidAt ?? Number.NEGATIVE_INFINITY) < CLOSED_AGAIN_MS,
-    },
-    event.rules,
-  )
-  const message: Message = {
-    ...event.message,
-    position: before.length,
-    seq: before.seq + 1,
-    epoch: 0,
-    delivery: null,
-    details: { ...event.message.details, reply },
-  }
-  // Only a person's words make an answer out of date: a vacation note or a bounce does not (C14).
-  const fromPerson = event.facts.verdict.class === 'person'
+  const reply = replyTo(before, event, at)
+  const { imported } = event.facts
+  // Only a person's words make an answer out of date: a vacation note, a bounce and what was said long ago do not (C14).
+  const fromPerson = event.facts.verdict.class === 'person' && !imported
   const called = fromPerson ? callBack(before, 'superseded') : unchanged(before)
+  const stale = fromPerson ? (event.living ?? []).filter(one => !one.details.stale) : []
+  const seq = before.seq + stale.length + 1
+  const { message, moved } = inserted(
+    { ...event.message, seq, epoch: 0, delivery: null, details: { ...event.message.details, reply } },
+    event.later ?? [],
+    before.length,
+  )
   const state: ConversationState = {
     ...called.state,
     length: before.length + 1,
-    seq: before.seq + 1,
-    unread: message.direction === 'incoming' ? before.unread + 1 : before.unread,
+    seq,
+    unread: message.direction === 'incoming' && !imported ? before.unread + 1 : before.unread,
     lastMessage:
       before.lastMessage && before.lastMessage.at > message.createdAt
         ? before.lastMessage
         : { id: message.id, at: message.createdAt },
     ...(reply.do === 'say' && reply.why === 'closed' ? { closedSaidAt: at } : {}),
   }
-  const effects = [...called.effects]
-  const { epoch } = state
-  if (reply.do === 'say')
-    effects.push({
-      kind: 'say',
-      id: `say:${epoch}:${at}`,
-      epoch,
-      messageId: message.id,
-      text: reply.why === 'closed' ? event.rules.closedText : null,
-    })
-  else if (reply.do !== 'silent')
-    effects.push({
-      kind: 'ask_assistant',
-      id: `ask:${epoch}:${at}`,
-      epoch,
-      draft: reply.do === 'draft',
-      // A draft waits for a person anyway.
-      ...(reply.do === 'answer' && event.rules.delayMs > 0 ? { dueAt: at + event.rules.delayMs } : {}),
-    })
-  return { state, messages: [message], effects }
+  const outdated = stale.map((one, n) => ({
+    ...one,
+    seq: before.seq + n + 1,
+    details: { ...one.details, stale: true as const },
+  }))
+  return {
+    state,
+    messages: [...outdated, message, ...moved],
+    effects: [...called.effects, ...asked(reply, state.epoch, message.id, event.rules, at)],
+  }
+}
+
+function replyTo(
+  before: ConversationState,
+  event: Pick<Extract<ConversationEvent, { type: 'mail_arrived' }>, 'facts' | 'rules'>,
+  at: number,
+): ReplyDecision {
+  const closedSaid = at - (before.closedSaidAt ?? Number.NEGATIVE_INFINITY) < CLOSED_AGAIN_MS
+  const { owner, autoReplyEnabled } = before
+  return decideReply({ ...event.facts, owner, autoReplyEnabled, closedSaid }, event.rules)
+}
+
+/** What is owed for a decision. */
+function asked(
+  reply: ReplyDecision,
+  epoch: number,
+  messageId: string,
+  rules: ReplyRules,
+  at: number,
+): Effect[] {
+  if (reply.do === 'silent') return []
+  if (reply.do === 'say') {
+    const text = reply.why === 'closed' ? rules.closedText : null
+    return [{ kind: 'say', id: `say:${epoch}:${at}`, epoch, messageId, text }]
+  }
+  // A draft waits for a person anyway.
+  const later = reply.do === 'answer' && rules.delayMs > 0 ? { dueAt: at + rules.delayMs } : {}
+  const draft = reply.do === 'draft'
+  return [{ kind: 'ask_assistant', id: `ask:${epoch}:${at}`, epoch, draft, ...later }]
+}
+
+/** It stays where it was, under the same id. What a person was shown as unreadable is answered by a person: at most a draft is made. */
+function mailReread(
+  before: ConversationState,
+  event: Extract<ConversationEvent, { type: 'mail_reread' }>,
+  at: number,
+): Turn {
+  const reply = replyTo(before, event, at)
+  const decided: ReplyDecision =
+    reply.do === 'answer'
+      ? { do: 'draft', why: 'waited_long' }
+      : reply.do === 'say'
+        ? { do: 'silent', why: reply.why }
+        : reply
+  const { quarantine: _, ...details } = event.details
+  const turn = changed(before, {
+    ...event.message,
+    content: event.content,
+    sender: event.sender,
+    details: { ...details, reply: decided },
+  })
+  const state = before.contact.address === '' ? { ...turn.state, contact: event.contact } : turn.state
+  return { ...turn, state, effects: asked(decided, before.epoch, event.message.id, event.rules, at) }
 }
 
 function copyArrived(
@@ -476,26 +577,16 @@ function messageWritten(
   }
 }
 
-/** Drafts that another answer has made superfluous are discarded, but for what a person has worked on (I5). */
-function withoutDrafts(
-  living: readonly Message[] | undefined,
-  seq: number,
-  why: 'superseded' | 'taken_over',
-  at: number,
-): Message[] {
-  return (living ?? [])
-    .filter(one => !one.details.edited)
-    .map((one, n) => ({
-      ...one,
-      seq: seq + n + 1,
-      delivery: { status: 'discarded', problem: problem(why), at },
-    }))
-}
-
 /** A draft is one until it is approved or discarded, and nothing is done to it after that (H6). */
 function draftRefused(before: ConversationState, draft: Message): Turn | null {
   if (draft.delivery?.status === 'draft') return null
+  if (draft.direction !== 'outgoing') return { ...unchanged(before), refused: problem('not_found') }
   return { ...unchanged(before), refused: problem('draft_answered') }
+}
+
+/** A draft begins as its first version. */
+export function versionOf(draft: Message): number {
+  return draft.details.version ?? 1
 }
 
 function draftEdited(
@@ -506,6 +597,8 @@ function draftEdited(
   const refused = draftRefused(before, event.draft)
   if (refused) return refused
   const { draft, content, attachments, citations } = event
+  if (event.version !== undefined && event.version !== versionOf(draft))
+    return { ...unchanged(before), refused: problem('draft_changed') }
   const missing = shownImages(content).find(cid => !attachments.some(one => one.contentId === cid))
   if (missing !== undefined) {
     const why = `The text shows an image "${missing}", and no attachment has that contentId.`
@@ -514,7 +607,7 @@ function draftEdited(
   return changed(before, {
     ...draft,
     content,
-    details: { ...draft.details, attachments, citations, edited: true },
+    details: { ...draft.details, attachments, citations, edited: true, version: versionOf(draft) + 1 },
     delivery: { status: 'draft', problem: draft.delivery!.problem, at },
   })
 }
@@ -530,6 +623,8 @@ function draftApproved(
   if (refused) return refused
   const stale = event.newest !== null && event.newest.position > draft.position
   if (stale && !event.reread) return { ...unchanged(before), refused: problem('draft_stale') }
+  if (event.version !== undefined && event.version !== versionOf(draft))
+    return { ...unchanged(before), refused: problem('draft_changed') }
   // It is the answer now: another one in the making would be a second.
   const called = callBack(before, 'superseded')
   const others = (event.living ?? []).filter(one => one.id !== draft.id)

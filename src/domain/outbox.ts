@@ -5,7 +5,7 @@
  *     queued → sending → leaving → sent
  *        ↑        │  └→ withdrawn   ├→ failed      the server said no
  *        └─ retry ┘                 ├→ retry       the server said "not now", so it does not have it
- *                                   └→ uncertain   nobody can say; only a person sends it again
+ *                                   └→ uncertain   nobody can say; only a person sends it again, or says what became of it
  */
 import type { Problem } from './problem.ts'
 import { problem } from './problem.ts'
@@ -68,6 +68,23 @@ export function afterRestart(owed: Owed, at: number): Owed {
   if (owed.phase === 'leaving')
     return { ...owed, phase: 'uncertain', dueAt: null, problem: problem('uncertain') }
   return owed
+}
+
+/** A person may send again what did not leave, or of what nobody knows it. */
+const AGAIN: ReadonlySet<Phase> = new Set<Phase>(['failed', 'held', 'uncertain'])
+
+/** A person says that it is to be sent again: as if it had just been queued. Null where that is not to be said of it. */
+export function sentAgain(owed: Owed, at: number): Owed | null {
+  if (!AGAIN.has(owed.phase)) return null
+  return { phase: 'queued', attempts: 0, queuedAt: at, dueAt: at, problem: null }
+}
+
+/** A person, or the copy among the sent mail, says what became of a mail of which nobody knew. Null where it was known. */
+export function settled(owed: Owed, outcome: 'sent' | 'failed'): Owed | null {
+  if (owed.phase !== 'uncertain') return null
+  const why =
+    outcome === 'sent' ? null : problem('uncertain', 'A person found that this mail did not arrive.')
+  return { ...owed, phase: outcome, dueAt: null, problem: why }
 }
 
 /** Caps on automatic mail hold even where no header says "robot": so many in a sliding window. */

@@ -25,7 +25,8 @@ export function listEntry(typed: string): string | null {
   return /^[^\s@.]+(?:\.[^\s@.]+)+$/.test(domain) ? domain : null
 }
 
-function covers(entry: string, address: string): boolean {
+/** Whether an entry, an address or a domain, is of this address. */
+export function covers(entry: string, address: string): boolean {
   if (entry.includes('@')) return normaliseAddress(address) === entry
   const domain = domainOf(address)
   return domain === entry || domain.endsWith(`.${entry}`)

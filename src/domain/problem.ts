@@ -38,6 +38,10 @@ export const PROBLEMS = {
     409,
     'The contact wrote again after this draft was made. Read it again, then approve it with "reread": true.',
   ],
+  draft_changed: [409, 'Somebody changed this draft meanwhile. Read it again.'],
+  not_resendable: [409, 'This mail is neither failed, held nor uncertain, so it is not sent again.'],
+  not_uncertain: [409, 'What became of this mail is known already.'],
+  not_quarantined: [409, 'This mail was read already.'],
   unavailable: [503, 'A part of the system is busy. Try again in a moment.'],
   internal: [500, 'Something went wrong on our side. The request id finds it in the log.'],
   // mail in
@@ -74,6 +78,11 @@ export const PROBLEMS = {
   waited_long: [409, 'This answer waited too long to be sent by itself. It is kept for a person.'],
   taken_over: [409, 'A person took over, so the answer was not sent.'],
   superseded: [409, 'The contact wrote again, so this answer was not sent.'],
+  merged: [409, 'The conversation was merged with another one, so this was not sent.'],
+  answered_elsewhere: [409, 'Somebody answered from another mail program, so this was not sent.'],
+  bounced: [422, 'The recipient’s mail server refused the mail.'],
+  delayed: [503, 'The recipient’s mail server has not taken the mail yet and goes on trying.'],
+  address_bounced: [422, 'Mail to this address came back before, so nothing is sent to it by itself.'],
   // assistants
   no_answer: [422, 'The assistant had nothing to say.'],
   answer_blocked: [422, 'What the assistant wrote was not fit to be sent.'],

@@ -15,8 +15,12 @@ export interface ReplyFacts {
   autoReplyEnabled: boolean
   /** Found by a rescan and not provably new: nothing old is ever answered. */
   old: boolean
+  /** From before the inbox was connected, fetched because somebody asked for it. */
+  imported?: boolean
   /** How long the mail had waited on the server when we first saw it, ms. */
   waitedMs: number
+  /** Written to others, with us in copy: they talk to each other, and nobody asked us (D13). */
+  copied?: boolean
   /** Nothing but a quote of earlier mail, or no text at all. */
   nothingSaid: boolean
   /** The allow and block lists of the inbox let this writer be answered by a machine. */
@@ -57,7 +61,9 @@ export const REPLY_REASONS = {
   started_anew: 'The contact started the conversation anew.',
   not_sendable: 'Mail of this kind is never answered automatically.',
   draft_only: 'Mail of this kind may be answered by a person only; a draft was made.',
+  copied: 'This mail was written to others, with this inbox in copy only.',
   old_mail: 'This mail is older than the last sync, so it is not answered by itself.',
+  imported: 'This mail is from before the inbox was connected, so nothing is answered.',
   waited_long: 'This mail waited so long that the answer is kept as a draft.',
   nothing_said: 'There is nothing new in this mail to answer.',
   assistant_silent: 'The assistant had nothing to say; a person should answer.',
@@ -84,8 +90,10 @@ export function decideAgain(
 
 export function decideReply(facts: ReplyFacts, rules: ReplyRules): ReplyDecision {
   const silent = (why: ReplyReason): ReplyDecision => ({ do: 'silent', why })
+  if (facts.imported) return silent('imported')
   if (!facts.verdict.mayDraft) return silent('not_sendable')
   if (facts.nothingSaid && !facts.reset) return silent('nothing_said')
+  if (facts.copied) return silent('copied')
   if (rules.mode === 'off') return silent('mode_off')
   if (!facts.permitted) return silent('not_permitted')
   if (!rules.hasAssistant) return silent('no_assistant')

@@ -83,3 +83,54 @@ export function afterFailedSync(
     dueAt: at + wait,
   }
 }
+
+/** What is wrong with one folder or one mail in it, while the server and the line to it are well. */
+const FOLDERS_OWN = new Set<ProblemCode>([
+  'folder_missing',
+  'mail_missing',
+  'protocol',
+  'storage',
+  'internal',
+])
+
+/**
+ * Whether a failure in a folder that is looked at beside the others (sent mail, an import) leaves the sync a good one. A line that is
+ * dead, a server that is busy and a login that is refused would stop the others just so.
+ */
+export function isFoldersOwn(code: ProblemCode): boolean {
+  return FOLDERS_OWN.has(code)
+}
+
+/** RFC 3501 §5.1: INBOX alone is the same in any case. */
+export function sameFolder(one: string, other: string): boolean {
+  return one === other || (one.toUpperCase() === 'INBOX' && other.toUpperCase() === 'INBOX')
+}
+
+/** How far a folder has been looked at. */
+export interface Cursor {
+  uidValidity: number
+  nextUid: number
+  /** Where the cursor was born; null where that was not noted. */
+  bornUid: number | null
+}
+
+/**
+ * Where a mail on the server stands for us: `here`, we have it; `not_yet`, the next sync brings it; `other_folder`, we do not look there;
+ * `before_connection`, it was there before us, and only an import brings it; `passed`, it came since and we do not have it, which should
+ * not be.
+ */
+export type Whereabouts = 'here' | 'not_yet' | 'other_folder' | 'before_connection' | 'passed'
+
+/** @param looked at its folder; a cursor is born with the first look, behind everything that is there */
+export function whereabouts(
+  at: { uidValidity: number; uid: number },
+  folder: { looked: boolean; cursor: Cursor | null; here: boolean },
+): Whereabouts {
+  const { looked, cursor, here } = folder
+  if (here) return 'here'
+  if (!looked) return 'other_folder'
+  if (!cursor) return 'before_connection'
+  // After a UIDVALIDITY change the folder is looked through from its first mail on.
+  if (cursor.uidValidity !== at.uidValidity || at.uid >= cursor.nextUid) return 'not_yet'
+  return cursor.bornUid === null || at.uid < cursor.bornUid ? 'before_connection' : 'passed'
+}

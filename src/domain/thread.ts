@@ -1,9 +1,6 @@
 import type { Email } from './email.ts'
 
-/**
- * Which conversation a mail belongs to. The ids it cites only propose one; joining needs a participant, since anyone
- * can write any id into a header (D7). Subjects never decide (D8): they are bared for showing and comparing only.
- */
+/** The ids by which mails name each other, and subjects, which are bared for showing and comparing only (D8). */
 
 /** Mails cite up to a few dozen ids; a list of thousands is an attack on the look-up. */
 const MOST_CITED = 200
@@ -78,37 +75,6 @@ function addBareIds(prose: string, ids: string[]): void {
   for (const word of prose.split(/[\s,;"()>]+/)) {
     if (word.includes('@') && word.length > 2) ids.push(word)
   }
-}
-
-export interface Candidate {
-  messageId: string
-  conversationId: string
-  /** Whether the sender of the citing mail already takes part in that conversation. */
-  isParticipant: boolean
-}
-
-export type Choice =
-  | { kind: 'join'; conversationId: string }
-  /** A new conversation, shown as related; nothing of the old one is disclosed in it. */
-  | { kind: 'linked'; to: string }
-  | { kind: 'new' }
-
-/** The nearest id that we know decides. `cited` is nearest first, as `citedIds` gives it. */
-export function chooseConversation(cited: readonly string[], candidates: readonly Candidate[]): Choice {
-  const known = new Map<string, Candidate>()
-  for (const candidate of candidates) {
-    const key = idKey(candidate.messageId)
-    const first = known.get(key)
-    // One id can stand in two conversations (copies, forged ids); the one the sender takes part in is meant.
-    if (key !== '' && (first === undefined || (!first.isParticipant && candidate.isParticipant)))
-      known.set(key, candidate)
-  }
-  for (const id of cited) {
-    const found = known.get(idKey(id))
-    if (found?.isParticipant) return { kind: 'join', conversationId: found.conversationId }
-    if (found !== undefined) return { kind: 'linked', to: found.conversationId }
-  }
-  return { kind: 'new' }
 }
 
 /** The subject without "Re:" and "Fwd:", as clients of many languages write them, and without doubled blanks. */

@@ -1,5 +1,7 @@
-import { answerAddress, isOwnAddress, isRobotAddress } from './address.ts'
+import { answerAddress, domainOf, isOwnAddress, isRobotAddress, normaliseAddress } from './address.ts'
+import { autoSubmitted, bounceReasons, isByHand } from './bounce.ts'
 import type { Email, EmailAttachment } from './email.ts'
+import { covers } from './permission.ts'
 
 /**
  * What kind of mail this is, and what may be done about it without a person. Everything is stored; the verdict only
@@ -23,6 +25,19 @@ export interface VerdictFacts {
   ownMessage: boolean
   /** Of the raw mail, in bytes. */
   size: number
+  /**
+   * Lists and groups that deliver to this inbox: addresses, or what their List-Id says. Our own addresses need not be named
+   * again.
+   */
+  ownLists?: readonly string[]
+  /** Who may pass mail on to this inbox and be believed: addresses and domains, as in permission.ts. */
+  forwarders?: readonly string[]
+  /** What authentication.ts says of the sender; `unknown` where it was not asked. */
+  authentication?: 'pass' | 'fail' | 'none' | 'unknown'
+  /**
+   * It cites a mail of ours and its writer takes part there: whoever reads that address has read ours, so the address is proved.
+   */
+  answersOurs?: boolean
 }
 
 /** Each reason as the page of a mail shows it. */
@@ -46,7 +61,18 @@ export const REASONS: Record<string, string> = {
   robot_address: 'The address is one that nobody reads.',
   list_id: 'The mail came through a mailing list or a group.',
   list_unsubscribe: 'The mail is a newsletter or another mailing that one can unsubscribe from.',
+  own_list: 'The mail came through a list or group of your own; a person wrote it.',
+  rewritten_sender:
+    'The group put its own address in place of the writer’s. An answer would go to the Reply-To address.',
+  web_form:
+    'Somebody filled in a form on a web page. An answer would go to the Reply-To address, which nobody has checked.',
   forwarded_by_rule: 'A mailbox rule forwarded this mail; a person wrote it.',
+  forwarded_by_trusted: 'A forwarder that you trust passed this mail on; a person wrote it.',
+  sender_forged:
+    'The mail server found that this mail does not come from the address it names as its sender.',
+  reply_unproved:
+    'The sender is proved, but an answer would go to an address of another domain, which is not.',
+  sender_unproved: 'Nothing proves that this mail comes from the address it names as its sender.',
   encrypted: 'The mail is encrypted, so only its recipient can read it.',
   winmail: 'The text is inside a winmail.dat file that we do not open.',
   not_parsed: 'The mail could not be read. The original is kept.',
@@ -56,67 +82,97 @@ export const REASONS: Record<string, string> = {
 
 export function verdict(email: Email, facts: VerdictFacts): Verdict {
   const own = ownReasons(email, facts)
-  if (own.length > 0) return { class: 'own', reasons: own, mayFlow: false, mayDraft: false, maySend: false }
+  if (own.length > 0 && !speaksForAnother(email, own, facts)) return silent('own', own)
 
   // Before the automatic filter: Gmail's bounces are Auto-Submitted: auto-replied, and are news of our own mail (C13).
   const bounce = bounceReasons(email)
-  if (bounce.length > 0)
-    return { class: 'bounce', reasons: bounce, mayFlow: false, mayDraft: false, maySend: false }
+  if (bounce.length > 0) return silent('bounce', bounce)
   const report = reportReasons(email)
-  if (report.length > 0)
-    return { class: 'report', reasons: report, mayFlow: false, mayDraft: false, maySend: false }
+  if (report.length > 0) return silent('report', report)
 
   const machine = machineReasons(email)
-  const list = listReasons(email)
-  const bulk = bulkReasons(email, facts.ownAddresses)
-  if (forwardedByRule(email, machine)) {
-    return {
-      class: 'person',
-      reasons: ['forwarded_by_rule', ...machine],
-      mayFlow: true,
-      mayDraft: true,
-      maySend: false,
-    }
+  const through = ownListOf(email, facts)
+  const list = listReasons(email, through)
+  const bulk = bulkReasons(email, facts.ownAddresses, through)
+  const unlisted = list.length + bulk.length === 0
+  if (unlisted && forwardedByRule(email, machine)) {
+    return isTrusted(email, facts)
+      ? written(email, facts, ['forwarded_by_trusted'], true)
+      : written(email, facts, ['forwarded_by_rule', ...machine], false)
   }
   if (machine.length > 0) {
-    // "Send me no automatic answers" alone is a wish, not a machine (C5), and a subject alone is a guess: "On vacation until Friday,
-    // please hold my parcel". A person may still answer with a draft.
+    // "No out-of-office notes, please" is a wish that Exchange puts on what people write, when it hands it on to a group (C5).
+    // "All", and a subject that stands alone, are most often a machine's. But "On vacation until Friday, please hold my parcel",
+    // written in a mail program and in answer to nothing, is a customer's.
+    const wished = machine.every(reason => reason === 'auto_response_suppressed') && !wantsSilence(email)
+    const said = machine.every(reason => reason === 'out_of_office') && isFresh(email) && isByHand(email)
+    if (unlisted && (wished || said)) return written(email, facts, machine, false)
     const guess = ['auto_response_suppressed', 'out_of_office']
-    const wish = machine.every(reason => guess.includes(reason)) && list.length + bulk.length === 0
-    return {
-      class: 'automatic',
-      reasons: [...machine, ...list, ...bulk],
-      mayFlow: true,
-      mayDraft: wish,
-      maySend: false,
-    }
+    const wish = unlisted && machine.every(reason => guess.includes(reason))
+    return labelled('automatic', [...machine, ...list, ...bulk], wish)
   }
-  if (list.length > 0)
-    return { class: 'list', reasons: [...list, ...bulk], mayFlow: true, mayDraft: false, maySend: false }
+  if (list.length > 0) {
+    // Sales programs put List-Unsubscribe under what a salesman writes. No newsletter answers a mail of ours.
+    const answer =
+      facts.answersOurs === true && bulk.length === 0 && list.every(one => one === 'list_unsubscribe')
+    return answer ? written(email, facts, list, false) : labelled('list', [...list, ...bulk], false)
+  }
   if (bulk.length > 0) {
-    return {
-      class: 'automatic',
-      reasons: bulk,
-      mayFlow: true,
-      mayDraft: formMail(email, bulk, facts),
-      maySend: false,
-    }
+    const form = formMail(email, bulk, facts)
+    return form === 'person'
+      ? written(email, facts, ['web_form', ...bulk], false)
+      : labelled('automatic', bulk, form === 'perhaps')
   }
 
+  const reasons = through === null ? [] : ['own_list']
+  if (own.length === 0) return written(email, facts, reasons, true)
+  return written(email, facts, through === null ? ['web_form'] : [...reasons, 'rewritten_sender'], false)
+}
+
+function silent(kind: MailClass, reasons: string[]): Verdict {
+  return { class: kind, reasons, mayFlow: false, mayDraft: false, maySend: false }
+}
+
+function labelled(kind: MailClass, reasons: string[], mayDraft: boolean): Verdict {
+  return { class: kind, reasons, mayFlow: true, mayDraft, maySend: false }
+}
+
+/** A person's mail: what is wrong with it as a mail to be answered, and with the name it came under (N2, C26). */
+function written(email: Email, facts: VerdictFacts, reasons: readonly string[], maySend: boolean): Verdict {
+  const doubts = doubtsOf(email, facts)
   const unreadable = unreadableReasons(email)
-  if (unreadable.length > 0) {
-    return { class: 'unreadable', reasons: unreadable, mayFlow: true, mayDraft: true, maySend: false }
-  }
-  const reasons: string[] = []
-  if (facts.size === 0 || !hasText(email)) reasons.push('no_text')
-  if (answerAddress(email, facts.ownAddresses) === null) reasons.push('nobody_to_answer')
+  if (unreadable.length > 0) return labelled('unreadable', [...unreadable, ...reasons, ...doubts], true)
+  const faults: string[] = []
+  if (facts.size === 0 || !hasText(email)) faults.push('no_text')
+  if (answerAddress(email, facts.ownAddresses) === null) faults.push('nobody_to_answer')
   return {
     class: 'person',
-    reasons,
+    reasons: [...reasons, ...doubts, ...faults],
     mayFlow: true,
-    mayDraft: reasons.length === 0,
-    maySend: reasons.length === 0,
+    mayDraft: faults.length === 0,
+    maySend: maySend && doubts.length + faults.length === 0,
   }
+}
+
+/** Only where the host was asked: an inbox whose host says nothing goes on as it did. */
+function doubtsOf(email: Email, { authentication, answersOurs, ownAddresses }: VerdictFacts): string[] {
+  if (authentication === 'fail') return ['sender_forged']
+  if (answersOurs === true) return []
+  if (authentication === 'none') return ['sender_unproved']
+  const answer = answerAddress(email, ownAddresses)
+  const elsewhere = answer !== null && !email.from.some(box => areKin(box.address, answer.address))
+  return authentication === 'pass' && elsewhere ? ['reply_unproved'] : []
+}
+
+/** Of the same domain, or one of a domain under the other's. */
+function areKin(one: string, other: string): boolean {
+  const [here, there] = [domainOf(one), domainOf(other)]
+  return here === there || here.endsWith(`.${there}`) || there.endsWith(`.${here}`)
+}
+
+/** It answers nothing. */
+function isFresh(email: Email): boolean {
+  return email.inReplyTo.length + email.references.length === 0
 }
 
 function ownReasons(email: Email, facts: VerdictFacts): string[] {
@@ -126,31 +182,25 @@ function ownReasons(email: Email, facts: VerdictFacts): string[] {
   return reasons
 }
 
-/** RFC 3464 where servers follow it; else a mail system's name together with what it says. */
-function bounceReasons(email: Email): string[] {
-  const reasons: string[] = []
-  // Receipts and complaints carry the headers of a mail too; what the report calls itself goes first.
-  const reported =
-    (email.reportType ?? 'delivery-status') === 'delivery-status' && hasPart(email, DELIVERY_STATUS)
-  const daemon = isDaemon(email)
-  const returned = RETURNED.test(email.subject)
-  if (
-    email.reportType === 'delivery-status' ||
-    (reported && (daemon || isReport(email) || fromNobody(email)))
-  ) {
-    reasons.push('delivery_report')
-  }
-  if (daemon) reasons.push('mail_system')
-  if (has(email, 'x-failed-recipients')) reasons.push('failed_recipients')
-  if (reasons.length > 0) return reasons
-  // A customer of a shop may well write "Delivery failure"; so a subject needs a second witness.
-  if (
-    returned &&
-    (fromNobody(email) || autoSubmitted(email) || isRobot(email) || tellsOfFailure(email.text))
-  ) {
-    reasons.push('returned_mail')
-  }
-  return reasons
+/**
+ * From us and to us, with a stranger in Reply-To: a form of our own web site, or a group of ours that puts its address in place
+ * of the writer's (Google Groups and Mailman do, where the writer's domain has a strict DMARC policy). Whatever else says
+ * "machine" decides against it, so that no notification of our own comes back as a customer (C24), and so does a host that says
+ * we did not send it.
+ */
+function speaksForAnother(email: Email, own: readonly string[], facts: VerdictFacts): boolean {
+  const isOurs = (box: { address: string }) => isOwnAddress(box.address, facts.ownAddresses)
+  const through = ownListOf(email, facts)
+  return (
+    own.every(reason => reason === 'own_address') &&
+    facts.authentication !== 'fail' &&
+    email.replyTo.length > 0 &&
+    !email.replyTo.some(isOurs) &&
+    email.to.length > 0 &&
+    [...email.to, ...email.cc].every(isOurs) &&
+    machineReasons(email).length + listReasons(email, through).length === 0 &&
+    bulkReasons(email, facts.ownAddresses, through).length === 0
+  )
 }
 
 /** C27: receipts, complaints and what mail systems tell each other. */
@@ -191,9 +241,19 @@ function machineReasons(email: Email): string[] {
   return reasons
 }
 
-/** RFC 2919 and RFC 2369. */
-function listReasons(email: Email): string[] {
+/**
+ * RFC 2919 and RFC 2369.
+ *
+ * @param through the list or group of ours that delivered it, whose own marks say nothing of the mail
+ */
+function listReasons(email: Email, through: string | null): string[] {
   const reasons: string[] = []
+  if (through !== null) {
+    const foreign = values(email, 'list-unsubscribe').some(
+      value => value !== '' && !leavesList(value, through),
+    )
+    return foreign || has(email, 'list-unsubscribe-post') ? ['list_unsubscribe'] : []
+  }
   if (has(email, 'list-id') || has(email, 'list-post') || has(email, 'mailing-list')) reasons.push('list_id')
   if (has(email, 'list-unsubscribe')) reasons.push('list_unsubscribe')
   if (reasons.length === 0 && values(email, 'precedence').some(value => /^\s*list\s*$/i.test(value)))
@@ -201,42 +261,140 @@ function listReasons(email: Email): string[] {
   return reasons
 }
 
-function bulkReasons(email: Email, own: readonly string[]): string[] {
+function bulkReasons(email: Email, own: readonly string[], through: string | null): string[] {
   const reasons: string[] = []
-  if (values(email, 'precedence').some(value => /^\s*(?:bulk|junk)\s*$/i.test(value)))
-    reasons.push('precedence')
+  // A list of ours writes `list` or `bulk` upon what it hands on, but never `junk`.
+  const ofSender = through === null ? /^\s*(?:bulk|junk)\s*$/i : /^\s*junk\s*$/i
+  if (values(email, 'precedence').some(value => ofSender.test(value))) reasons.push('precedence')
   const answer = answerAddress(email, own)
   if (isRobot(email) || (answer !== null && isRobotAddress(answer.address))) reasons.push('robot_address')
   return reasons
 }
 
 /**
- * A rule or redirect in Exchange marks what it passes on as `Auto-Submitted: auto-generated`, though a person wrote it
- * and From still names that person (C3). Exchange's own out-of-office notes carry the same marks, with silence asked for.
+ * The list or group that this mail came through, where it is ours: support@ itself may be a Google Group or a Mailman list that
+ * delivers here. Every name that the mail gives for its list must be one of ours, or it is another's list that we are a member
+ * of.
  */
-function forwardedByRule(email: Email, machine: readonly string[]): boolean {
-  if (!machine.includes('auto_submitted') || isRobot(email) || email.from.every(box => box.address === ''))
-    return false
-  if (
-    machine.some(
-      reason => reason === 'out_of_office' || reason === 'auto_reply_header' || reason === 'precedence',
-    )
-  )
-    return false
-  if (values(email, 'x-auto-response-suppress').some(value => /\ball\b/i.test(value))) return false
-  if (!values(email, 'auto-submitted').every(value => /^\s*auto-generated\b/i.test(value))) return false
-  return email.headers.some(({ name }) => name.startsWith('x-ms-exchange-') || name === 'resent-from')
+function ownListOf(email: Email, { ownAddresses, ownLists = [] }: VerdictFacts): string | null {
+  const ours = [...ownAddresses, ...ownLists].map(normaliseAddress)
+  const named = listNames(email)
+  if (named.length === 0 && has(email, 'x-google-group-id')) {
+    const to = [...email.to, ...(email.sender ? [email.sender] : [])].map(box => box.address)
+    const delivered = [...to, ...values(email, 'delivered-to')].map(normaliseAddress)
+    return delivered.find(address => ours.includes(address)) ?? null
+  }
+  // A List-Id is the address with a dot for its @ (RFC 2919 §2): what is compared has neither.
+  const dotted = (name: string) => name.replace('@', '.')
+  const found = named.map(name => ours.find(address => dotted(address) === dotted(name)))
+  return found.length > 0 && found.every(one => one !== undefined) ? found[0]! : null
 }
 
-/** A contact form on a web page: sent by noreply@, with Reply-To naming the customer. A person may answer that. */
-function formMail(email: Email, bulk: readonly string[], facts: VerdictFacts): boolean {
-  const answer = answerAddress(email, facts.ownAddresses)
-  return (
-    bulk.every(reason => reason === 'robot_address') &&
-    answer !== null &&
-    !isRobotAddress(answer.address) &&
-    hasText(email)
+/** `List-Id: Support <support.shop.example>`, `List-Post: <mailto:support@…>`, `Mailing-List: list support@…; contact …`. */
+function listNames(email: Email): string[] {
+  const ids = values(email, 'list-id').map(value => /<([^<>]*)>/.exec(value)?.[1] ?? value)
+  const posts = values(email, 'list-post').flatMap(value => /<mailto:([^<>?]+)/i.exec(value)?.[1] ?? [])
+  const lists = values(email, 'mailing-list').flatMap(value => /^\s*list\s+([^\s;]+)/i.exec(value)?.[1] ?? [])
+  return [...ids, ...posts, ...lists, ...values(email, 'x-beenthere')].map(normaliseAddress).filter(Boolean)
+}
+
+/** Whether a List-Unsubscribe leaves this list, and not the newsletter that somebody sent to it. */
+function leavesList(value: string, list: string): boolean {
+  const [name, domain] = list.includes('@') ? list.split('@') : [list, list]
+  return (value.match(/<[^<>]{1,2000}>/g) ?? []).some(uri => {
+    const host = /^<https?:\/\/([^/:?#>]+)/i.exec(uri)?.[1]?.toLowerCase()
+    if (host !== undefined)
+      return [domain!, ...GROUP_HOSTS].some(zone => host === zone || host.endsWith(`.${zone}`))
+    const address = normaliseAddress(/^<mailto:([^>?]+)/i.exec(uri)?.[1] ?? '')
+    return (
+      address.startsWith('googlegroups-manage+') ||
+      (address.startsWith(name!) && address.endsWith(`@${domain}`))
+    )
+  })
+}
+
+const GROUP_HOSTS = ['groups.google.com', 'support.google.com', 'outlook.office.com', 'outlook.office365.com']
+
+/**
+ * A rule or redirect in Exchange marks what it passes on as `Auto-Submitted: auto-generated`, or sends it from nobody, though a
+ * person wrote it and From still names that person (C3). Exchange's own out-of-office notes carry the same marks, with silence
+ * asked for.
+ */
+function forwardedByRule(email: Email, machine: readonly string[]): boolean {
+  if (machine.length === 0 || isRobot(email) || email.from.every(box => box.address === '')) return false
+  const byForwarder = ['auto_submitted', 'null_return_path', 'auto_response_suppressed']
+  if (!machine.every(reason => byForwarder.includes(reason))) return false
+  if (wantsSilence(email)) return false
+  if (
+    !values(email, 'auto-submitted').every(value => /^\s*(?:auto-generated|auto-forwarded|no)\b/i.test(value))
   )
+    return false
+  if (email.headers.some(({ name }) => RULE_MARKS.has(name))) return true
+  return (
+    machine.includes('auto_submitted') && email.headers.some(({ name }) => name.startsWith('x-ms-exchange-'))
+  )
+}
+
+/** Written by a rule or a redirect, and by nothing else. */
+const RULE_MARKS = new Set([
+  'x-ms-exchange-inbox-rules-loop',
+  'x-ms-exchange-forwardingloop',
+  'x-ms-exchange-generated-message-source',
+  'resent-from',
+  'x-sieve-redirected-from',
+])
+
+/**
+ * Whether one of those who passed this mail on is trusted. Gmail adds no Auto-Submitted to what it forwards: where it was Gmail,
+ * and no rule left its mark, the machine that the mail speaks of stands behind Gmail, and trust in Gmail's owner says nothing of
+ * it.
+ */
+function isTrusted(email: Email, { ownAddresses, forwarders = [] }: VerdictFacts): boolean {
+  const byGmail = has(email, 'x-forwarded-for') || /\+caf_=/.test(email.returnPath ?? '')
+  if (byGmail && !email.headers.some(({ name }) => RULE_MARKS.has(name))) return false
+  return passedOnBy(email, ownAddresses).some(address => forwarders.some(entry => covers(entry, address)))
+}
+
+/** Who passed a mail on: those whom its forwarding marks name, and whoever it was delivered to before us. */
+function passedOnBy(email: Email, own: readonly string[]): string[] {
+  const named = FORWARDED_BY.flatMap(name => values(email, name)).flatMap(value =>
+    value.slice(0, 2000).split(/[\s<>,;"]+/),
+  )
+  const from = email.from.map(box => normaliseAddress(box.address))
+  const path = envelopeOf(email.returnPath ?? '')
+  return [...named, ...listNames(email), ...(email.sender ? [email.sender.address] : []), path]
+    .map(normaliseAddress)
+    .filter(address => address.includes('@') && !isOwnAddress(address, own) && !from.includes(address))
+}
+
+const FORWARDED_BY = [
+  ...['resent-from', 'resent-sender', 'x-forwarded-for', 'x-forwarded-to', 'x-sieve-redirected-from'],
+  ...['x-ms-exchange-inbox-rules-loop', 'x-ms-exchange-forwardingloop'],
+  ...['delivered-to', 'x-original-to', 'envelope-to'],
+]
+
+/**
+ * The address behind an envelope sender: Gmail's `user+caf_=support=shop.example@gmail.com`, BATV's
+ * `prvs=1234567abc=user@example.com`. SRS (`SRS0=…@forwarder.example`, Exchange Online's `bounces+SRS=…@`) tells the forwarder's
+ * domain alone, so it stays as it is.
+ */
+function envelopeOf(returnPath: string): string {
+  return returnPath
+    .slice(0, 2000)
+    .replace(/\+caf_=[^@]*@/, '@')
+    .replace(/^prvs=[^=@/]*[=/]/i, '')
+}
+
+/**
+ * A contact form on a web page: sent by noreply@, with Reply-To naming the customer. Where that address is of another domain than
+ * the sender's, a person filled it in; where not, a company may just as well name its own support. Either way a person may
+ * answer.
+ */
+function formMail(email: Email, bulk: readonly string[], facts: VerdictFacts): 'person' | 'perhaps' | 'no' {
+  const answer = answerAddress(email, facts.ownAddresses)
+  if (bulk.some(reason => reason !== 'robot_address') || answer === null || !hasText(email)) return 'no'
+  if (isRobotAddress(answer.address)) return 'no'
+  return email.from.some(box => areKin(box.address, answer.address)) ? 'perhaps' : 'person'
 }
 
 /** E15: kept and shown, and for a person to answer. */
@@ -256,54 +414,22 @@ function unreadableReasons(email: Email): string[] {
   return email.attachments.some(tnef) ? ['winmail'] : []
 }
 
-/** RFC 3834 §5: anything but `no` is a machine. Comments and parameters may follow, in any case (C1, C2). */
-function autoSubmitted(email: Email): boolean {
-  return values(email, 'auto-submitted').some(value => {
-    const keyword = /^\s*(?:\([^()]*\)\s*)?([a-z0-9-]+)/i.exec(value)?.[1]?.toLowerCase()
-    return keyword !== undefined && keyword !== 'no'
-  })
-}
-
 /** MS-OXCMAIL §2.2.3.2.14: DR, RN and NRN are about receipts, and Outlook puts them on ordinary mail (C4). */
 function asksForSilence(value: string): boolean {
   return value.split(/[\s,;]+/).some(word => /^(?:all|oof|autoreply)$/i.test(word))
 }
 
-function isDaemon(email: Email): boolean {
-  return (
-    email.from.some(
-      box => /^\W*mailer[-_. ]?daemon\b/i.test(box.address || box.name) || DAEMON_NAME.test(box.name),
-    ) || isDaemonHeader(email)
-  )
-}
-
-/** `From: MAILER-DAEMON <>` and `From: MAILER-DAEMON` name no address, and parsers may then name nobody at all. */
-function isDaemonHeader(email: Email): boolean {
-  return (
-    email.from.every(box => box.address === '') &&
-    values(email, 'from').some(value => /^\W*mailer[-_. ]?daemon\b/i.test(value))
-  )
+/** As Exchange's own out-of-office notes do, and programs that send what nobody wrote. */
+function wantsSilence(email: Email): boolean {
+  return values(email, 'x-auto-response-suppress').some(value => /\ball\b/i.test(value))
 }
 
 function isRobot(email: Email): boolean {
   return email.from.some(box => isRobotAddress(box.address))
 }
 
-function fromNobody(email: Email): boolean {
-  return email.returnPath === '' || /^mailer-daemon\b/i.test(email.returnPath ?? '')
-}
-
 function isReport(email: Email): boolean {
   return /^\s*multipart\/report\b/i.test(email.contentType)
-}
-
-/** An enhanced status code of RFC 3463 and a word about recipients, in the part that a server writes. */
-function tellsOfFailure(text: string): boolean {
-  const head = text.slice(0, 20_000)
-  return (
-    /(?:^|[^\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])/.test(head) &&
-    /recipient|mailbox|address|user unknown|host/i.test(head)
-  )
 }
 
 /** Feedback loops that do not use RFC 5965, Microsoft's JMRP among them. */
@@ -375,16 +501,6 @@ const AUTO_REPLY_HEADERS = [
   'x-fc-machinegenerated',
   'x-cron-env',
 ]
-
-const DELIVERY_STATUS =
-  /^(?:message\/(?:global-)?delivery-status|text\/rfc822-headers|message\/global-headers)$/
-
-const DAEMON_NAME =
-  /^\W*(?:mail delivery (?:sub)?system|mail delivery service|mail delivery notification|mailer[-_ ]?daemon|internet mail delivery|mail administrator)\W*$/i
-
-/** How servers call their bounces; beginnings only, since a customer may write about any of it later in the line. */
-const RETURNED =
-  /^\s*(?:undeliver(?:able|ed)|returned mail|delivery (?:status notification|failure|failed|has failed|delayed|incomplete|notification)|mail (?:delivery|system error|failed|could not)|failure notice|delayed mail|warning: (?:could not send|message .{0,40} delayed)|message (?:delivery )?(?:delayed|failure|undeliverable)|non[- ]?delivery|failed mail|postmaster notify|unzustellbar|nicht zustellbar|unzustellbare|zustellung|non remis|échec de (?:la )?remise|message non distribué|no se puede entregar|no entregado|devolución|non recapitabile|mancato recapito|onbestelbaar|niet afgeleverd|não (?:é possível|entregue|foi possível)|falha na entrega|niedostarczal|zwrot|недоставлен|не доставлен|сообщение не доставлено|не вдалося доставити|kunde inte levereras|ikke levert|kan ikke leveres|ei voitu toimittaa|nedoručitel|系统退信|系統退信|退信|无法送达|無法送達|無法傳遞|未能投递|未傳遞|邮件投递失败|投递失败|配信不能|配達不能|送信エラー|반송|전송 실패)/i
 
 /**
  * Out-of-office notes without headers (C15): the phrase opens the subject and stands alone, or is followed by what such

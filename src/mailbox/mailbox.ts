@@ -6,6 +6,7 @@
 
 import { DurableObject } from 'cloudflare:workers'
 import type { ImapAccount } from '../../bridge/wire.ts'
+import { begun, type HistoryOrder } from '../domain/history.ts'
 import { checkHost, MAIL_PORTS, securityOf } from '../domain/host.ts'
 import { afterRestart, type Phase } from '../domain/outbox.ts'
 import { type Problem, problem } from '../domain/problem.ts'
@@ -18,10 +19,14 @@ import type { SmtpAccount } from '../mail/smtp.ts'
 import { db } from '../store/db.ts'
 import { type MailboxConfig, tellInboxState } from '../store/inboxes.ts'
 import { handOut, open } from '../store/seal.ts'
+import { type Findings, findMails, type MailToFind } from './find.ts'
+import { History, type HistoryStatus, historyStatus, importPage, lookedAt } from './history.ts'
 import { rawKey } from './keys.ts'
-import { type OutgoingMail, queueMail, sendMail } from './outbox.ts'
-import { receiveMails } from './receive.ts'
+import { type OutgoingMail, queueMail, sendAgain, sendMail, settle } from './outbox.ts'
+import { type ReceiveTools, receiveMails } from './receive.ts'
 import { type MailRow, Records } from './records.ts'
+import { reread } from './reread.ts'
+import { syncSent } from './sent-folder.ts'
 import { asProblem, pipeToBucket, syncFolder } from './sync.ts'
 
 /** Mails that become messages together. */
@@ -36,6 +41,10 @@ const WATCH_MS = 10 * 60_000
 const LONGEST_BACKOFF_MS = 15 * 60_000
 const LEASE_MS = 15_000
 const RETRY_MS = [2_000, 10_000, 60_000, 300_000, 900_000]
+/** Where hints come one after another, sent mail is not looked at with each of them. */
+const SENT_HINTED_MS = 10_000
+/** So soon an import goes on with its next page. */
+const IMPORT_PAUSE_MS = 200
 /** Below this the alarm polls; above it the clock's tick is soon enough. */
 const CLOCK_MS = 60_000
 /** What stands where a disconnected mailbox was; ids are never used again. */
@@ -55,6 +64,7 @@ type Work = 'sync' | 'receive' | 'send' | 'tell'
 
 export class Mailbox extends DurableObject<Env> {
   readonly #records = new Records(this.ctx.storage.sql)
+  readonly #history = new History(this.ctx.storage.sql, this.#records)
   readonly #justStored = new Map<string, Uint8Array>()
   /** Single flights, by name. After a restart there are none, and the rows say where to go on. */
   readonly #running = new Map<Work, Promise<void>>()
@@ -64,6 +74,7 @@ export class Mailbox extends DurableObject<Env> {
   /** The lease on IDLE, and in which life of the bridge it was given; forgotten with either side. */
   #watch: { until: number; life: string | null } | null = null
   #restarted = true
+  #sentLookedAt = 0
 
   /** From the clock, with the inbox as D1 has it. Answers at once; the work goes on. */
   async tick(config: MailboxConfig): Promise<void> {
@@ -83,7 +94,12 @@ export class Mailbox extends DurableObject<Env> {
     if (newer || (same && config.dataKey !== known.dataKey)) {
       this.ctx.storage.transactionSync(() => {
         this.#records.saveConfig(config)
-        if (known && !sameAccount(config, known)) this.#records.retireFolders()
+        if (known && !sameAccount(config, known)) {
+          this.#records.retireFolders()
+          this.#history.end('stopped', 'The inbox was switched to another account.', Date.now())
+        }
+        if (known && config.settings.sentFolder !== known.settings.sentFolder)
+          this.#records.forgetSentFolder()
         if (known && newer) this.#records.saveSyncState({ ...this.#records.syncState(), dueAt: 0 })
       })
     }
@@ -159,6 +175,107 @@ export class Mailbox extends DurableObject<Env> {
     return true
   }
 
+  /**
+   * From a person: a mail that failed, was held, or of which nobody knows whether it left, is sent again with the same bytes.
+   *
+   * @returns false where there is no such mail here, or it is not one to be sent again
+   */
+  async sendAgain(messageId: string): Promise<boolean> {
+    const tools = this.#outboxTools(messageId)
+    if (!tools || !(await sendAgain(messageId, tools))) return false
+    this.#work()
+    return true
+  }
+
+  /**
+   * What became of a mail of which nobody knew whether it left: a person, or its copy among the sent mail, says it.
+   *
+   * @returns false where there is no such mail here, or it was known
+   */
+  async settle(messageId: string, outcome: 'sent' | 'failed'): Promise<boolean> {
+    const tools = this.#outboxTools(messageId)
+    return tools !== null && settle(messageId, outcome, tools)
+  }
+
+  /** Null where the mail is not here. What was leaving when the object was torn down is called uncertain first. */
+  #outboxTools(messageId: string) {
+    const tools = this.#records.outboxRow(messageId) && !this.#forgotten() ? this.#tools() : null
+    if (tools && this.#restarted) this.#takeUpAfterRestart()
+    return tools
+  }
+
+  /** Where mails of a person, or the one with this Message-ID, are: with us, on the server, on their way out. */
+  async find(order: MailToFind): Promise<Findings> {
+    const config = this.#records.config()
+    if (!config) return { mails: [], server: [], unsearched: [], out: [] }
+    return findMails(order, {
+      records: this.#records,
+      settings: config.settings,
+      imap: imap(this.env),
+      account: config.settings.imap ? () => this.#imapAccount(config) : null,
+    })
+  }
+
+  /** Begins an import of mail from before the connection; one at a time. */
+  async importHistory(
+    order: Omit<HistoryOrder, 'folder'> & { folder: string | null },
+  ): Promise<HistoryStatus | { problem: Problem }> {
+    const config = this.#records.config()
+    if (!config || this.#forgotten()) return { problem: problem('unavailable') }
+    if (!config.settings.imap)
+      return {
+        problem: problem(
+          'folder_missing',
+          'Mail comes here by Email Routing: there is no mailbox to import from.',
+        ),
+      }
+    if (this.#history.running())
+      return { problem: problem('conflict', 'An import runs already. Wait for its end, or stop it.') }
+    const folder = lookedAt(order.folder ?? config.settings.folders[0]!, config.settings, this.#records)
+    if (folder === null)
+      return {
+        problem: problem('invalid_field', `The inbox does not look at a folder "${order.folder}".`, 'folder'),
+      }
+    this.#history.save(begun({ ...order, folder }, Date.now()))
+    this.#again = true
+    this.#work()
+    return historyStatus(this.#history.job())
+  }
+
+  async history(): Promise<HistoryStatus> {
+    return historyStatus(this.#history.job())
+  }
+
+  /** What was imported stays. */
+  async stopHistory(): Promise<HistoryStatus> {
+    this.#history.end('stopped', 'It was stopped.', Date.now())
+    return historyStatus(this.#history.job())
+  }
+
+  /** A mail in quarantine is read again; what is still on the server only is fetched first. */
+  async reread(mailId: string): Promise<{ problem: Problem } | { read: true }> {
+    const original = await this.original(mailId)
+    if ('problem' in original) return original
+    const row = this.#records.mail(mailId)
+    if (!row?.messageId || !row.conversationId) return { problem: problem('not_found') }
+    const place = { messageId: row.messageId, conversationId: row.conversationId }
+    const said = await reread(row, place, row.extent !== 'reduced', this.#receiveTools(new Set()))
+    if ('read' in said) this.#records.mailDelivered(row.id, place.messageId, place.conversationId, null)
+    return said
+  }
+
+  /** @param unread mails that are not to be read, only to be shown */
+  #receiveTools(unread: ReadonlySet<string>): ReceiveTools {
+    return {
+      env: this.env,
+      config: this.#records.config()!,
+      justStored: this.#justStored,
+      unread,
+      fetchPart: (row, part, key) => this.#fetchPart(row, part, key),
+      isSent: row => this.#records.folderById(row.folderId)?.sent ?? false,
+    }
+  }
+
   /** The raw mail's place in R2, fetched from the server first where only its beginning is here. */
   async original(mailId: string): Promise<{ key: string } | { problem: Problem }> {
     const row = this.#records.mail(mailId)
@@ -212,8 +329,8 @@ export class Mailbox extends DurableObject<Env> {
     if (this.#records.config()?.paused) return
     if (this.#restarted) this.#takeUpAfterRestart()
     const now = Date.now()
-    if (this.#again || this.#records.syncState().dueAt <= now + slackMs)
-      this.#start('sync', () => this.#sync())
+    const due = this.#records.syncState().dueAt <= now + slackMs
+    if (due || this.#again) this.#start('sync', () => this.#sync(!due))
     if (this.#records.mailsOwed(now, 1).length > 0) this.#start('receive', () => this.#receive())
     if (this.#records.outboxDue(now)) this.#start('send', () => this.#send())
     if (this.#records.outboxUntold().length > 0) this.#start('tell', () => this.#tell())
@@ -250,11 +367,13 @@ export class Mailbox extends DurableObject<Env> {
     if (this.#records.config()?.settings.watch) this.#again = true
   }
 
-  async #sync(): Promise<void> {
+  /** @param hinted it was not due: something is said to have come */
+  async #sync(hinted: boolean): Promise<void> {
     this.#again = false
     const config = this.#records.config()!
     const before = this.#records.syncState()
     let failed: Problem | null = null
+    let importing = false
     // Mail comes by Email Routing: there is nothing to ask for.
     if (!config.settings.imap) {
       this.#records.saveSyncState(
@@ -290,6 +409,15 @@ export class Mailbox extends DurableObject<Env> {
           failed ??= error.problem
         }
       }
+      if (!hinted || Date.now() - this.#sentLookedAt >= SENT_HINTED_MS) {
+        this.#sentLookedAt = Date.now()
+        await syncSent(config.settings, tools)
+      }
+      if (this.#history.running()) {
+        // What came before it is read first, so that it never has more to wait for than a page.
+        await this.#running.get('receive')
+        importing = await importPage(this.#history, config.settings, tools)
+      }
       if (this.#watch && this.#watch.life !== client.life()) {
         this.#watch = null
         this.#again = true
@@ -303,6 +431,7 @@ export class Mailbox extends DurableObject<Env> {
     const after = failed
       ? afterFailedSync(before, failed, Date.now(), rules)
       : afterGoodSync(Date.now(), rules)
+    if (importing) after.dueAt = Math.min(after.dueAt, Date.now() + IMPORT_PAUSE_MS)
     this.#records.saveSyncState(after)
     if (after.state !== before.state || after.problem?.message !== before.problem?.message)
       await tellInboxState(db(this.env.DB), config.siteId, config.inboxId, {
@@ -352,13 +481,7 @@ export class Mailbox extends DurableObject<Env> {
       const config = this.#records.config()!
       let results: Awaited<ReturnType<typeof receiveMails>>
       try {
-        results = await receiveMails(rows, {
-          env: this.env,
-          config,
-          justStored: this.#justStored,
-          unread: new Set(deadly ? [rows[0]!.id] : []),
-          fetchPart: (row, part, key) => this.#fetchPart(row, part, key),
-        })
+        results = await receiveMails(rows, this.#receiveTools(new Set(deadly ? [rows[0]!.id] : [])))
       } catch (error) {
         // D1 or R2 is away: the mails stay owed, and nothing of them is lost.
         log('receive_failed', { inbox: config.inboxId }, error)
@@ -512,7 +635,7 @@ export class Mailbox extends DurableObject<Env> {
     const times = [this.#records.nextDue() ?? Infinity]
     // Should the object be torn down at work, somebody looks after it soon.
     if (this.#running.size > 0) times.push(Date.now() + LEASE_MS)
-    const soon = config.settings.pollMs < CLOCK_MS || config.settings.watch
+    const soon = config.settings.pollMs < CLOCK_MS || config.settings.watch || this.#history.running()
     if (soon && !this.#running.has('sync')) times.push(dueAt)
     if (this.#records.outboxUntold().length > 0 && !this.#running.has('tell'))
       times.push(Date.now() + RETRY_MS[0]!)

@@ -7,7 +7,7 @@
 
 import { normaliseAddress } from '../domain/address.ts'
 import type { AttachmentRef, Citation } from '../domain/conversation.ts'
-import { type Attempt, afterAttempt, capReached, OUTBOX_RULES } from '../domain/outbox.ts'
+import { type Attempt, afterAttempt, capReached, OUTBOX_RULES, sentAgain, settled } from '../domain/outbox.ts'
 import { problem } from '../domain/problem.ts'
 import { textsIn } from '../domain/texts.ts'
 import { log } from '../log.ts'
@@ -60,7 +60,7 @@ export async function queueMail(given: OutgoingMail, tools: OutboxTools): Promis
   const mail = ours.includes(normaliseAddress(given.from)) ? given : { ...given, from: config.address }
   const composed = await made(mail, tools)
   const rawKey = outKey(config.siteId, config.inboxId, mail.id)
-  const owed = { attempts: 0, queuedAt: Date.now(), told: null, id: mail.id, mail, rawKey }
+  const owed = { attempts: 0, queuedAt: Date.now(), told: null, id: mail.id, mail, rawKey, again: false }
   if (composed.kind === 'refused') {
     records.addToOutbox({ ...owed, phase: 'failed', dueAt: null, problem: composed.problem })
     records.saveOutbox(mail.id, { ...owed, phase: 'failed', dueAt: null, problem: composed.problem })
@@ -68,6 +68,51 @@ export async function queueMail(given: OutgoingMail, tools: OutboxTools): Promis
   }
   await env.MAIL.put(rawKey, composed.raw)
   records.addToOutbox({ ...owed, phase: 'queued', dueAt: owed.queuedAt, problem: null })
+}
+
+/**
+ * A person sends it again: the same bytes under the same Message-ID, so that whoever has it already can tell. Where it could not be made
+ * before, it is made now.
+ *
+ * @returns false where there is no such mail, or it is not one to be sent again: it is on its way, called back, or sent.
+ */
+export async function sendAgain(id: string, tools: OutboxTools): Promise<boolean> {
+  const { records, env } = tools
+  const before = records.outboxRow(id)
+  if (!before || !sentAgain(before, Date.now())) return false
+  const composed = (await env.MAIL.head(before.rawKey)) ? null : await made(before.mail, tools)
+  if (composed?.kind === 'composed') await env.MAIL.put(before.rawKey, composed.raw)
+  // Of two who say so at the same moment one sends it.
+  const row = records.outboxRow(id)
+  const owed = row && sentAgain(row, Date.now())
+  if (!owed) return false
+  records.requeue(
+    id,
+    composed?.kind === 'refused'
+      ? { ...owed, phase: 'failed', dueAt: null, problem: composed.problem }
+      : owed,
+  )
+  return true
+}
+
+/**
+ * What became of a mail of which nobody could say it.
+ *
+ * @returns false where there is no such mail, or it was known.
+ */
+export function settle(
+  id: string,
+  outcome: 'sent' | 'failed',
+  { records }: Pick<OutboxTools, 'records'>,
+): boolean {
+  const row = records.outboxRow(id)
+  const owed = row && settled(row, outcome)
+  if (!owed) return false
+  records.saveOutbox(id, owed)
+  // Whoever says so is the conversation, or has told it.
+  records.outboxTold(id, owed.phase)
+  if (outcome === 'failed') records.stay(id)
+  return true
 }
 
 /** An attachment that is gone makes no mail, now or later. */
@@ -176,8 +221,10 @@ async function leave(row: OutboxRow, tools: OutboxTools, tooLate: () => boolean)
   const now = records.outboxRow(row.id)
   if (records.config()?.paused)
     return { kind: 'retry', problem: problem('unavailable', 'The inbox is paused: nothing is sent.') }
+  // What caps and age hold back is for a person to decide, and for this one a person did.
+  const alone = row.mail.automatic === 'auto-replied' && !row.again
   // After a pause or an outage a machine's answer is old news: a person decides.
-  if (row.mail.automatic === 'auto-replied' && Date.now() - row.queuedAt > config.settings.draftAfterMs)
+  if (alone && Date.now() - row.queuedAt > config.settings.draftAfterMs)
     return { kind: 'held', problem: problem('waited_long') }
   if (now?.phase !== 'sending') return { kind: 'withdrawn', problem: now?.problem ?? problem('superseded') }
   const recipient = row.mail.to.address.toLowerCase()
@@ -190,7 +237,7 @@ async function leave(row: OutboxRow, tools: OutboxTools, tooLate: () => boolean)
     row.id,
   )
   const cap = capReached(left, Date.now(), config.settings.caps)
-  if (cap && row.mail.automatic === 'auto-replied') return { kind: 'held', problem: problem('cap_reached') }
+  if (cap && alone) return { kind: 'held', problem: problem('cap_reached') }
   records.depart(row.id, recipient, row.mail.conversationId, Date.now())
   const stub = env.CONVERSATION.getByName(`${config.siteId}/${row.mail.conversationId}`)
   const answer = await stub.mayLeave(row.id)

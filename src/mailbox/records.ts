@@ -3,42 +3,25 @@
  * decides where a cursor stands. Tables are made with the first configuration, so a mailbox nobody connected writes nothing.
  */
 import type { RemotePart } from '../../bridge/wire.ts'
+import { normaliseAddress } from '../domain/address.ts'
+import type { HistoryJob } from '../domain/history.ts'
 import type { Caps, Owed, Phase } from '../domain/outbox.ts'
 import type { Problem } from '../domain/problem.ts'
 import { NEVER_SYNCED, type SyncState } from '../domain/sync.ts'
-import type { MailboxConfig } from '../store/inboxes.ts'
+import { idKey } from '../domain/thread.ts'
+import { EmailSettings, type MailboxConfig } from '../store/inboxes.ts'
 import type { OutgoingMail } from './outbox.ts'
-
-const SCHEMA = `
-  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE folders (
-    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, uid_validity INTEGER NOT NULL, next_uid INTEGER NOT NULL,
-    connected_at INTEGER NOT NULL, synced_at INTEGER NOT NULL, rescan_to INTEGER, rescan_good_at INTEGER,
-    stuck_uid INTEGER, stuck_times INTEGER NOT NULL DEFAULT 0
-  );
-  CREATE TABLE mails (
-    id TEXT PRIMARY KEY, folder_id INTEGER NOT NULL, uid_validity INTEGER NOT NULL, uid INTEGER NOT NULL, size INTEGER NOT NULL,
-    internal_date INTEGER NOT NULL, fetched_at INTEGER NOT NULL, sha TEXT NOT NULL, header_key TEXT NOT NULL,
-    extent TEXT NOT NULL, remote TEXT, old_before INTEGER, status TEXT NOT NULL, attempts INTEGER NOT NULL, due_at INTEGER,
-    message_id TEXT, conversation_id TEXT, problem TEXT
-  ) WITHOUT ROWID;
-  CREATE INDEX mails_owed ON mails (due_at, uid) WHERE due_at IS NOT NULL;
-  CREATE INDEX mails_by_header ON mails (header_key);
-  CREATE TABLE outbox (
-    id TEXT PRIMARY KEY, mail TEXT NOT NULL, raw_key TEXT NOT NULL, phase TEXT NOT NULL, attempts INTEGER NOT NULL,
-    queued_at INTEGER NOT NULL, due_at INTEGER, problem TEXT, told TEXT
-  ) WITHOUT ROWID;
-  CREATE INDEX outbox_owed ON outbox (due_at) WHERE due_at IS NOT NULL;
-  CREATE TABLE departures (outbox_id TEXT PRIMARY KEY, at INTEGER NOT NULL, recipient TEXT NOT NULL, thread TEXT NOT NULL) WITHOUT ROWID;
-  CREATE INDEX departures_at ON departures (at);
-  INSERT INTO meta VALUES ('schema', '1');
-`
+import { bringUp, hasSchema } from './schema.ts'
 
 export interface Folder {
   id: number
   path: string
   uidValidity: number
   nextUid: number
+  /** Where its cursor was born: what is below was there before us. Null where that was not noted (schema 1). */
+  bornUid: number | null
+  /** It holds what the account itself sent. */
+  sent: boolean
   connectedAt: number
   syncedAt: number
   /** While a rescan after a UIDVALIDITY change runs: up to which UID, and when the last sync before it was good. */
@@ -55,6 +38,9 @@ export interface Remote {
   /** Fetching it failed again and again; only its main headers are here. */
   notFetched?: true
 }
+
+/** `oldBefore` of mail that was fetched from before the connection because somebody asked for it: never answered, whatever its date. */
+export const HISTORY = Number.MAX_SAFE_INTEGER
 
 /** The folder of mail that was handed to us and stands in none. */
 export const ROUTED = 0
@@ -74,7 +60,23 @@ export interface MailRow {
   remote: string | null
   /** Found by a rescan: only what is later than this may be answered. */
   oldBefore: number | null
+  /** Its Message-ID as `idKey` has it, and who wrote it: by these a mail is found again. Absent where nobody looked. */
+  rfcId?: string | null
+  writer?: string | null
 }
+
+/** A mail of ours with how it fares. */
+export interface KnownMail extends MailRow {
+  status: string
+  attempts: number
+  dueAt: number | null
+  problem: Problem | null
+  messageId: string | null
+  conversationId: string | null
+}
+
+/** A mail as people name it: by its Message-ID (as `idKey` has it), or by whom it is from or to (as `normaliseAddress` has it). */
+export type MailName = { rfcId: string } | { address: string }
 
 export interface OutboxRow extends Owed {
   id: string
@@ -82,6 +84,8 @@ export interface OutboxRow extends Owed {
   rawKey: string
   /** The phase the conversation was last told. */
   told: Phase | null
+  /** A person said that it is to be sent again: neither caps nor its age hold it. */
+  again: boolean
 }
 
 type Row = Record<string, SqlStorageValue>
@@ -89,20 +93,24 @@ type Row = Record<string, SqlStorageValue>
 export class Records {
   readonly #sql: SqlStorage
 
+  /** An object that is there already is brought up to the schema of today; one that is not stays without a table. */
   constructor(sql: SqlStorage) {
     this.#sql = sql
+    if (this.exists()) bringUp(sql)
   }
 
   exists(): boolean {
-    return this.#sql.exec(`SELECT 1 FROM sqlite_master WHERE name = 'meta'`).toArray().length > 0
+    return hasSchema(this.#sql)
   }
 
   config(): MailboxConfig | null {
-    return this.exists() ? this.#meta<MailboxConfig>('config') : null
+    const saved = this.exists() ? this.#meta<MailboxConfig>('config') : null
+    // What was saved before a setting was thought of has its default.
+    return saved && { ...saved, settings: EmailSettings.parse(saved.settings) }
   }
 
   saveConfig(config: MailboxConfig): void {
-    if (!this.exists()) this.#sql.exec(SCHEMA)
+    if (!this.exists()) bringUp(this.#sql)
     this.#setMeta('config', config)
   }
 
@@ -146,21 +154,54 @@ export class Records {
   /** The cursor is born at UIDNEXT, also in an empty box: what is there already was never ours (A4, A5). */
   bornFolder(path: string, uidValidity: number, uidNext: number, at: number): void {
     this.#sql.exec(
-      `INSERT INTO folders (path, uid_validity, next_uid, connected_at, synced_at) VALUES (?, ?, ?, ?, ?)
+      `INSERT INTO folders (path, uid_validity, next_uid, born_uid, connected_at, synced_at) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (path) DO NOTHING`,
       path,
       uidValidity,
+      uidNext,
       uidNext,
       at,
       at,
     )
   }
 
-  /** UIDVALIDITY changed: begin at the first UID again, up to `to`, and remember when we last knew the folder. */
+  /** Whether what lies in it was sent by the account itself, as the settings and the server have it now. */
+  markFolder(folder: Folder, sent: boolean): void {
+    if (folder.sent !== sent)
+      this.#sql.exec('UPDATE folders SET sent = ? WHERE id = ?', sent ? 1 : 0, folder.id)
+  }
+
+  /** The import of old mail that runs, or the last one; its list is kept in mailbox/history.ts. */
+  historyJob(): HistoryJob | null {
+    return this.#meta('history')
+  }
+
+  saveHistoryJob(job: HistoryJob): void {
+    this.#setMeta('history', job)
+  }
+
+  /** The folder of sent mail as the server named it, and when it was asked; null where it was not, or the answer is old. */
+  sentFolder(): { path: string | null; at: number } | null {
+    return this.#meta('sent')
+  }
+
+  saveSentFolder(path: string | null, at: number): void {
+    this.#setMeta('sent', { path, at })
+  }
+
+  forgetSentFolder(): void {
+    this.#sql.exec(`DELETE FROM meta WHERE key = 'sent'`)
+  }
+
+  /**
+   * UIDVALIDITY changed: begin at the first UID again, up to `to`, and remember when we last knew the folder. What is below `to` and
+   * not known by then was there before us.
+   */
   beginRescan(folder: Folder, uidValidity: number, to: number): void {
     this.#sql.exec(
-      'UPDATE folders SET uid_validity = ?, next_uid = 1, rescan_to = ?, rescan_good_at = ? WHERE id = ?',
+      'UPDATE folders SET uid_validity = ?, next_uid = 1, born_uid = ?, rescan_to = ?, rescan_good_at = ? WHERE id = ?',
       uidValidity,
+      to,
       to,
       folder.rescan?.goodAt ?? folder.syncedAt,
       folder.id,
@@ -205,7 +246,7 @@ export class Records {
     this.#sql.exec(
       `UPDATE folders SET path = char(0) || id || char(0) || path WHERE path NOT LIKE char(0) || '%'`,
     )
-    this.#sql.exec(`DELETE FROM meta WHERE key = 'sync'`)
+    this.#sql.exec(`DELETE FROM meta WHERE key IN ('sync', 'sent')`)
   }
 
   folderSynced(folder: Folder, at: number): void {
@@ -242,12 +283,53 @@ export class Records {
     return row?.id ?? null
   }
 
-  /** Mails stored but not yet in their conversations, oldest position first. */
+  /** Whether a mail with these headers and size is here, wherever it stands. */
+  hasHeader(headerKey: string): boolean {
+    return this.#sql.exec('SELECT 1 FROM mails WHERE header_key = ? LIMIT 1', headerKey).toArray().length > 0
+  }
+
+  /**
+   * Mails stored but not yet in their conversations, oldest position first. What was imported waits until nothing new is left, and comes
+   * in the order it was written in.
+   */
   mailsOwed(at: number, limit: number): (MailRow & { attempts: number })[] {
+    const owed = (which: string) =>
+      this.#sql
+        .exec<Row>(`SELECT * FROM mails WHERE due_at <= ? AND ${which} LIMIT ?`, at, HISTORY, limit)
+        .toArray()
+        .map(row => ({ ...mailOf(row), attempts: row.attempts as number }))
+    const live = owed('old_before IS NOT ? ORDER BY due_at, uid')
+    return live.length > 0 ? live : owed('old_before IS ? ORDER BY internal_date, uid')
+  }
+
+  /** The newest mails of this name. */
+  mailsNamed(name: MailName, limit: number): KnownMail[] {
+    const [column, value] = 'rfcId' in name ? ['rfc_id', name.rfcId] : ['writer', name.address]
     return this.#sql
-      .exec<Row>('SELECT * FROM mails WHERE due_at <= ? ORDER BY due_at, uid LIMIT ?', at, limit)
+      .exec<Row>(
+        `SELECT * FROM mails WHERE ${column} = ? ORDER BY internal_date DESC, uid DESC LIMIT ?`,
+        value!,
+        limit,
+      )
       .toArray()
-      .map(row => ({ ...mailOf(row), attempts: row.attempts as number }))
+      .map(knownOf)
+  }
+
+  /** The mail at this position, where we have it. */
+  knownAt(folder: Folder, uid: number): KnownMail | null {
+    const id = this.mailAt(folder, uid)
+    const row = id && this.#sql.exec<Row>('SELECT * FROM mails WHERE id = ?', id).toArray()[0]
+    return row ? knownOf(row) : null
+  }
+
+  /** What was learned of a mail that was stored before anybody looked. */
+  nameMail(id: string, rfcId: string | null, writer: string | null): void {
+    this.#sql.exec(
+      'UPDATE mails SET rfc_id = coalesce(rfc_id, ?), writer = coalesce(writer, ?) WHERE id = ?',
+      rfcId,
+      writer,
+      id,
+    )
   }
 
   mail(
@@ -290,8 +372,8 @@ export class Records {
   addToOutbox(row: OutboxRow): boolean {
     return (
       this.#sql.exec(
-        `INSERT INTO outbox (id, mail, raw_key, phase, attempts, queued_at, due_at, problem, told)
-         VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?) ON CONFLICT (id) DO NOTHING`,
+        `INSERT INTO outbox (id, mail, raw_key, phase, attempts, queued_at, due_at, problem, told, again, recipient, rfc_id)
+         VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
         row.id,
         JSON.stringify(row.mail),
         row.rawKey,
@@ -300,6 +382,9 @@ export class Records {
         row.queuedAt,
         row.dueAt,
         row.told,
+        row.again ? 1 : 0,
+        normaliseAddress(row.mail.to.address),
+        idKey(row.mail.rfcId),
       ).rowsWritten > 0
     )
   }
@@ -340,9 +425,41 @@ export class Records {
     )
   }
 
+  /** A person sends it again: it waits as if it were new, and the conversation hears of every phase from here on. */
+  requeue(id: string, owed: Owed): void {
+    this.#sql.exec('UPDATE outbox SET queued_at = ?, told = NULL, again = 1 WHERE id = ?', owed.queuedAt, id)
+    this.saveOutbox(id, owed)
+  }
+
   /** The platform that sent it gave the mail another Message-ID. */
   renamed(id: string, rfcId: string): void {
-    this.#sql.exec(`UPDATE outbox SET mail = json_set(mail, '$.rfcId', ?) WHERE id = ?`, rfcId, id)
+    this.#sql.exec(
+      `UPDATE outbox SET mail = json_set(mail, '$.rfcId', ?), rfc_id = ? WHERE id = ?`,
+      rfcId,
+      idKey(rfcId),
+      id,
+    )
+  }
+
+  /** The newest mails out of this name. */
+  outboxNamed(name: MailName, limit: number): OutboxRow[] {
+    const [column, value] = 'rfcId' in name ? ['rfc_id', name.rfcId] : ['recipient', name.address]
+    return this.#sql
+      .exec<Row>(
+        `SELECT * FROM outbox WHERE ${column} = ? ORDER BY queued_at DESC, id DESC LIMIT ?`,
+        value!,
+        limit,
+      )
+      .toArray()
+      .map(outboxOf)
+  }
+
+  /** The mail out with this Message-ID (as `idKey` has it) of which nobody could say whether it was handed over. */
+  uncertainNamed(rfcIdKey: string): OutboxRow | null {
+    const row = this.#sql
+      .exec<Row>(`SELECT * FROM outbox WHERE rfc_id = ? AND phase = 'uncertain' LIMIT 1`, rfcIdKey)
+      .toArray()[0]
+    return row ? outboxOf(row) : null
   }
 
   /** Outcomes the conversation has not been told. */
@@ -405,7 +522,7 @@ export class Records {
   #insertMail(row: MailRow): void {
     this.#sql.exec(
       `INSERT INTO mails (id, folder_id, uid_validity, uid, size, internal_date, fetched_at, sha, header_key, extent, remote,
-         old_before, status, attempts, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'stored', 0, ?)
+         old_before, rfc_id, writer, status, attempts, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'stored', 0, ?)
        ON CONFLICT (id) DO NOTHING`,
       row.id,
       row.folderId,
@@ -419,6 +536,8 @@ export class Records {
       row.extent,
       row.remote,
       row.oldBefore,
+      row.rfcId ?? null,
+      row.writer ?? null,
       row.fetchedAt,
     )
   }
@@ -439,6 +558,8 @@ function folderOf(row: Row): Folder {
     path: row.path as string,
     uidValidity: row.uid_validity as number,
     nextUid: row.next_uid as number,
+    bornUid: row.born_uid as number | null,
+    sent: row.sent === 1,
     connectedAt: row.connected_at as number,
     syncedAt: row.synced_at as number,
     rescan:
@@ -460,6 +581,20 @@ function mailOf(row: Row): MailRow {
     extent: row.extent as Extent,
     remote: row.remote as string | null,
     oldBefore: row.old_before as number | null,
+    rfcId: row.rfc_id as string | null,
+    writer: row.writer as string | null,
+  }
+}
+
+function knownOf(row: Row): KnownMail {
+  return {
+    ...mailOf(row),
+    status: row.status as string,
+    attempts: row.attempts as number,
+    dueAt: row.due_at as number | null,
+    problem: row.problem === null ? null : (JSON.parse(row.problem as string) as Problem),
+    messageId: row.message_id as string | null,
+    conversationId: row.conversation_id as string | null,
   }
 }
 
@@ -474,5 +609,6 @@ function outboxOf(row: Row): OutboxRow {
     dueAt: row.due_at as number | null,
     problem: row.problem === null ? null : (JSON.parse(row.problem as string) as Problem),
     told: row.told as Phase | null,
+    again: row.again === 1,
   }
 }

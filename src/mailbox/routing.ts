@@ -4,11 +4,11 @@
  * A mail that comes this way and by IMAP too is one mail, by its content key.
  */
 import { normaliseAddress } from '../domain/address.ts'
-import { PARSED_WHOLE_BYTES } from '../mail/email.ts'
+import { headerText, PARSED_WHOLE_BYTES } from '../mail/email.ts'
 import { db } from '../store/db.ts'
 import { sha256Hex } from '../store/ids.ts'
 import { inboxWithAddress } from '../store/inboxes.ts'
-import { headerKey, rawKey, reducedKey } from './keys.ts'
+import { headerKey, namesOf, rawKey, reducedKey } from './keys.ts'
 import { type MailRow, ROUTED } from './records.ts'
 
 /** So much of a mail too large to be parsed whole is read: text comes first in almost every mail. */
@@ -24,7 +24,8 @@ export async function takeRoutedMail(message: ForwardableEmailMessage, env: Env)
   const raw = new Uint8Array(await new Response(message.raw).arrayBuffer())
   const sha = await sha256Hex(raw)
   const at = Date.now()
-  const head = new TextDecoder('latin1').decode(raw.subarray(0, 64 * 1024)).split(/\r?\n\r?\n/, 1)[0]!
+  const beginning = raw.subarray(0, 64 * 1024)
+  const { rfcId, writer } = await namesOf(beginning)
   const row: MailRow = {
     id: `routed-${sha.slice(0, 32)}`,
     folderId: ROUTED,
@@ -34,10 +35,12 @@ export async function takeRoutedMail(message: ForwardableEmailMessage, env: Env)
     internalDate: at,
     fetchedAt: at,
     sha,
-    headerKey: await headerKey(head, raw.length),
+    headerKey: await headerKey(headerText(raw), raw.length),
     extent: raw.length > PARSED_WHOLE_BYTES ? 'large' : 'whole',
     remote: null,
     oldBefore: null,
+    rfcId,
+    writer,
   }
   await env.MAIL.put(rawKey(config.siteId, config.inboxId, row.id), raw)
   if (row.extent === 'large')

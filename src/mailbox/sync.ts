@@ -9,7 +9,7 @@ import { headerText, PARSED_WHOLE_BYTES } from '../mail/email.ts'
 import { type ArrivedFrame, readFrames } from '../mail/frames.ts'
 import { type Imap, ImapFailure, problemOf } from '../mail/imap.ts'
 import { hex, sha256Hex } from '../store/ids.ts'
-import { headerKey, mailIdAt, rawKey, reducedKey } from './keys.ts'
+import { bytesOf, headerKey, mailIdAt, namesOf, rawKey, reducedKey } from './keys.ts'
 import type { Folder, MailRow, Records, Remote } from './records.ts'
 
 export interface SyncTools {
@@ -27,8 +27,8 @@ export interface SyncTools {
 }
 
 /** So often must a fetch fail with the cursor at one place before the mail there is passed over. */
-const STUCK_TIMES = 3
-const PAGE_MAILS = 200
+export const STUCK_TIMES = 3
+export const PAGE_MAILS = 200
 const PAGE_BYTES = 16 * 1024 * 1024
 /** Largest mail that is fetched without being asked for. */
 const WHOLE_BYTES = 25 * 1024 * 1024
@@ -39,10 +39,16 @@ const KEPT_BYTES = 24 * 1024 * 1024
 /** Mail older than the connection by more than this was never ours, whatever a new UIDVALIDITY makes of it. */
 const CLOCK_SKEW_MS = 2 * 24 * 60 * 60_000
 
-/** Brings one folder up to date. @throws ImapFailure where the server or the bridge refused; what came before it is kept. */
-export async function syncFolder(path: string, tools: SyncTools): Promise<void> {
+/**
+ * Brings one folder up to date.
+ *
+ * @param sent whether it holds what the account itself sent
+ * @throws ImapFailure where the server or the bridge refused; what came before it is kept.
+ */
+export async function syncFolder(path: string, tools: SyncTools, { sent = false } = {}): Promise<void> {
   for (let more = true; more; ) {
     const folder = tools.records.folder(path)
+    if (folder) tools.records.markFolder(folder, sent)
     more = !folder
       ? await connectFolder(path, tools)
       : folder.rescan
@@ -50,7 +56,18 @@ export async function syncFolder(path: string, tools: SyncTools): Promise<void> 
         : await newPage(folder, tools)
   }
   const folder = tools.records.folder(path)
-  if (folder) tools.records.folderSynced(folder, tools.now())
+  if (!folder) return
+  tools.records.markFolder(folder, sent)
+  tools.records.folderSynced(folder, tools.now())
+}
+
+/** Mails that are asked for by their UIDs; they do not move the cursor. */
+export interface Wanted {
+  uids: number[]
+  /** Of their rows. */
+  oldBefore: number | null
+  /** Told in the turn that writes their rows. */
+  placed?: (rows: readonly MailRow[]) => void
 }
 
 /** A page of what is new; where the same mail breaks it again and again while the server is well, past that mail (A12). */
@@ -67,7 +84,8 @@ async function newPage(folder: Folder, tools: SyncTools): Promise<boolean> {
     const page = await imap.scan({ account, folder: now.path, uidValidity, nextUid })
     const mail = page.mails[0]
     if (page.opened.uidValidity !== uidValidity || !mail) throw error
-    await passOver(now, mail, tools, mail.uid + 1)
+    await passOver(now, mail, tools, null)
+    records.unstuck(now)
     return true
   }
 }
@@ -78,24 +96,31 @@ function isStuck(error: unknown, folder: Folder, { records }: SyncTools): boolea
 }
 
 /** Stores the main headers of a mail, marked; the mail itself is fetched when someone asks for it. */
-async function passOver(folder: Folder, mail: ScannedMail, tools: SyncTools, nextUid: number): Promise<void> {
+export async function passOver(
+  folder: Folder,
+  mail: ScannedMail,
+  tools: SyncTools,
+  wanted: Wanted | null,
+): Promise<void> {
   const { siteId, inboxId, bucket, records, now } = tools
   const id = mailIdAt(folder.id, folder.uidValidity, mail.uid)
-  const head = Uint8Array.from(`${mail.headers.trimEnd()}\r\n\r\n`, char => char.charCodeAt(0))
+  const head = bytesOf(`${mail.headers.trimEnd()}\r\n\r\n`)
   await bucket.put(reducedKey(siteId, inboxId, id), head)
+  const { rfcId, writer } = await namesOf(head)
   const row: MailRow = {
     ...{ id, folderId: folder.id, uidValidity: folder.uidValidity, uid: mail.uid, size: mail.size },
-    ...{ internalDate: mail.internalDate, fetchedAt: now(), oldBefore: folder.rescan?.goodAt ?? null },
+    ...{ internalDate: mail.internalDate, fetchedAt: now(), oldBefore: wanted?.oldBefore ?? null },
     ...{ sha: await sha256Hex(head), headerKey: await headerKey(mail.headers, mail.size), extent: 'reduced' },
     remote: JSON.stringify({ parts: [], textCut: false, notFetched: true } satisfies Remote),
+    ...{ rfcId, writer },
   }
-  records.storeMails(folder, [row], nextUid)
-  records.unstuck(folder)
+  records.storeMails(folder, [row], wanted ? 0 : mail.uid + 1)
+  wanted?.placed?.([row])
   await tools.stored()
 }
 
 /** The server was well enough to begin, and the stream of mails broke. */
-class BrokenStream extends ImapFailure {
+export class BrokenStream extends ImapFailure {
   override name = 'BrokenStream'
 }
 
@@ -108,15 +133,15 @@ async function connectFolder(path: string, tools: SyncTools): Promise<boolean> {
   return false
 }
 
-/** One page of what is new, or of the `uids` asked for. Says whether there is more. */
-async function fetchPage(folder: Folder, tools: SyncTools, uids: number[] | null): Promise<boolean> {
+/** One page of what is new (null), or of what is wanted. Says whether there is more. */
+export async function fetchPage(folder: Folder, tools: SyncTools, wanted: Wanted | null): Promise<boolean> {
   const stream = await tools.imap.fetch({
     ...request(folder.path, tools),
     uidValidity: folder.uidValidity,
     nextUid: folder.nextUid,
-    ...(uids ? { uids } : {}),
+    ...(wanted ? { uids: wanted.uids } : {}),
   })
-  const group = new Group(folder, tools, uids === null)
+  const group = new Group(folder, tools, wanted)
   let whole = false
   let more = false
   try {
@@ -149,7 +174,11 @@ const CUT = problem('unreachable', 'The connection to the mail server was lost w
  * After a UIDVALIDITY change (RFC 3501 §2.3.1.1): every position is new. Known mails are recognised by headers and size and only get
  * their new position; what is not known is fetched, and remembered as found by a rescan, so that nothing old is answered (A2).
  */
-async function rescanPage(folder: Folder, rescan: { to: number }, tools: SyncTools): Promise<boolean> {
+async function rescanPage(
+  folder: Folder,
+  rescan: NonNullable<Folder['rescan']>,
+  tools: SyncTools,
+): Promise<boolean> {
   const page = await tools.imap.scan({
     account: tools.account,
     folder: folder.path,
@@ -161,9 +190,8 @@ async function rescanPage(folder: Folder, rescan: { to: number }, tools: SyncToo
     return true
   }
   const unknown: ScannedMail[] = []
-  let last = folder.nextUid - 1
+  const last = page.through
   for (const mail of page.mails) {
-    last = Math.max(last, mail.uid)
     if (tools.records.mailAt(folder, mail.uid)) continue
     const known = tools.records.mailWithHeader(folder, await headerKey(mail.headers, mail.size))
     if (known) tools.records.moveMail(known, folder.uidValidity, mail.uid)
@@ -176,13 +204,14 @@ async function rescanPage(folder: Folder, rescan: { to: number }, tools: SyncToo
   // The server may stop a page at its byte limit; what is already here is not asked for again.
   for (let left = unknown; left.length > 0; ) {
     const asked = left.slice(0, PAGE_MAILS)
+    const wanted = { uids: asked.map(mail => mail.uid), oldBefore: rescan.goodAt }
     try {
-      const uids = asked.map(mail => mail.uid)
-      await fetchPage(folder, tools, uids)
+      await fetchPage(folder, tools, wanted)
     } catch (error) {
       const broken = asked.find(mail => !tools.records.mailAt(folder, mail.uid))
       if (!broken || !isStuck(error, folder, tools)) throw error
-      await passOver(folder, broken, tools, 0)
+      await passOver(folder, broken, tools, wanted)
+      tools.records.unstuck(folder)
     }
     const still = left.filter(mail => !tools.records.mailAt(folder, mail.uid))
     // Nothing came of a whole page: those were expunged since they were listed.
@@ -204,16 +233,15 @@ function dateOf(headers: string): number {
 class Group {
   readonly #folder: Folder
   readonly #tools: SyncTools
-  /** Mails asked for by UID do not move the cursor. */
-  readonly #moves: boolean
+  readonly #wanted: Wanted | null
   #storing: Promise<MailRow>[] = []
   #bytes = 0
   #reduced: ({ uid: number } & Remote) | null = null
 
-  constructor(folder: Folder, tools: SyncTools, moves: boolean) {
+  constructor(folder: Folder, tools: SyncTools, wanted: Wanted | null) {
     this.#folder = folder
     this.#tools = tools
-    this.#moves = moves
+    this.#wanted = wanted
   }
 
   async add(frame: MailHead, item: ArrivedFrame): Promise<void> {
@@ -248,7 +276,8 @@ class Group {
       this.#storing = []
       this.#bytes = 0
     }
-    records.storeMails(this.#folder, rows, this.#moves ? Math.max(...rows.map(row => row.uid)) + 1 : 0)
+    records.storeMails(this.#folder, rows, this.#wanted ? 0 : Math.max(...rows.map(row => row.uid)) + 1)
+    this.#wanted?.placed?.(rows)
     await this.#tools.stored()
   }
 
@@ -268,6 +297,7 @@ class Group {
 
   async #row(frame: MailHead, sha: string, head: Uint8Array, extent: MailRow['extent']): Promise<MailRow> {
     const remote = this.#reduced?.uid === frame.uid ? this.#reduced : null
+    const { rfcId, writer } = await namesOf(head)
     return {
       id: mailIdAt(this.#folder.id, this.#folder.uidValidity, frame.uid),
       folderId: this.#folder.id,
@@ -280,7 +310,9 @@ class Group {
       headerKey: await headerKey(headerText(head), frame.size),
       extent,
       remote: remote && JSON.stringify({ parts: remote.parts, textCut: remote.textCut } satisfies Remote),
-      oldBefore: this.#folder.rescan?.goodAt ?? null,
+      oldBefore: this.#wanted?.oldBefore ?? null,
+      rfcId,
+      writer,
     }
   }
 }

@@ -20,12 +20,22 @@ export async function project(
 ): Promise<void> {
   const last = state.lastMessage
   const statements = [
+    ...(placesChange(state, changed)
+      ? [
+          d1
+            .prepare(
+              `DELETE FROM messages WHERE site_id = ?1 AND id IN (SELECT value ->> 0 FROM json_each(?2))
+         AND (conversation_id, position) NOT IN (SELECT ?3, value ->> 1 FROM json_each(?2) WHERE value ->> 0 = messages.id)`,
+            )
+            .bind(state.siteId, JSON.stringify(changed.map(one => [one.id, one.position])), state.id),
+        ]
+      : []),
     d1
       .prepare(
         `INSERT INTO conversations (site_id, id, inbox_id, contact_id, title, status, owner, auto_reply_enabled, linked_to,
            unread_count, last_read_at, last_message_id, last_message_at, next_due_at, seq, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
-         ON CONFLICT (site_id, id) DO UPDATE SET title = excluded.title, status = excluded.status, owner = excluded.owner,
+         ON CONFLICT (site_id, id) DO UPDATE SET contact_id = excluded.contact_id, title = excluded.title, status = excluded.status, owner = excluded.owner,
            auto_reply_enabled = excluded.auto_reply_enabled, unread_count = excluded.unread_count,
            last_read_at = excluded.last_read_at, last_message_id = excluded.last_message_id,
            last_message_at = excluded.last_message_at, next_due_at = excluded.next_due_at, seq = excluded.seq
@@ -56,7 +66,7 @@ export async function project(
              content, details, created_at)
            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
            ON CONFLICT (site_id, conversation_id, position) DO UPDATE SET seq = excluded.seq, content = excluded.content,
-             details = excluded.details WHERE messages.seq < excluded.seq`,
+             details = excluded.details, sender_id = excluded.sender_id, sender_name = excluded.sender_name WHERE messages.seq < excluded.seq`,
         )
         .bind(
           state.siteId,
@@ -82,20 +92,36 @@ export async function project(
       statements.push(
         d1
           .prepare(
-            `INSERT INTO participants (site_id, conversation_id, address) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING`,
+            `INSERT INTO participants (site_id, conversation_id, address) VALUES (?1, ${NOW_AT('?2')}, ?3) ON CONFLICT DO NOTHING`,
           )
           .bind(state.siteId, state.id, normaliseAddress(message.details.to ?? '')),
       )
     statements.push(
       d1
         .prepare(
-          `INSERT INTO message_ids (site_id, rfc_id, message_id, conversation_id, ours) VALUES (?1, ?2, ?3, ?4, 1)
+          `INSERT INTO message_ids (site_id, rfc_id, message_id, conversation_id, ours) VALUES (?1, ?2, ?3, ${NOW_AT('?4')}, 1)
            ON CONFLICT DO NOTHING`,
         )
         .bind(state.siteId, idKey(rfcId), message.id, state.id),
     )
   }
   await steady(() => d1.batch(statements))
+}
+
+/** Messages take other places where conversations are merged, and where old mail is imported before them. */
+function placesChange(state: ConversationState, changed: readonly Message[]): boolean {
+  return state.absorbed !== undefined || changed.some(one => one.details.imported)
+}
+
+/** A copy may be on its way while the conversation becomes part of another one. */
+const NOW_AT = (id: string) =>
+  `coalesce((SELECT winner_id FROM merges WHERE site_id = ?1 AND loser_id = ${id}), ${id})`
+
+/** Of a conversation that became part of another: its messages are copied there. */
+export async function removeCopy(d1: D1Database, { siteId, id }: ConversationState): Promise<void> {
+  await steady(() =>
+    d1.prepare('DELETE FROM conversations WHERE site_id = ?1 AND id = ?2').bind(siteId, id).run(),
+  )
 }
 
 /** `details` as D1 keeps it: without the long text, which the object has. */

@@ -85,14 +85,65 @@ export async function cutsIn(
   return new Map(results.map(row => [`${row.start} ${row.address}`, row.at]))
 }
 
+export interface Citing {
+  conversationId: string
+  writer: string
+  /** Which of the asked addresses take part in that conversation. */
+  participants: string[]
+}
+
+/** So many conversations are looked at that cite an id nobody has; one that more cite is no thread but an attack. */
+const MOST_CITING = 5_000
+
+/**
+ * The conversations whose mails cite one of these ids and found nothing there, by those writers that are among `shown`. The unary plus
+ * keeps SQLite from looking up every writer for every id.
+ */
+export async function mailsCiting(
+  d1: D1Database,
+  siteId: string,
+  rfcIds: readonly string[],
+  shown: readonly string[],
+  addresses: readonly string[],
+): Promise<Map<string, Citing[]>> {
+  if (rfcIds.length === 0) return new Map()
+  const { results } = await steady(() =>
+    d1
+      .prepare(
+        `WITH found AS (
+           SELECT c.rfc_id, c.conversation_id, c.writer FROM json_each(?2) asked
+           CROSS JOIN cited_ids c ON c.site_id = ?1 AND c.rfc_id = asked.value
+           WHERE +c.writer IN (SELECT value FROM json_each(?3)) LIMIT ?5)
+         SELECT f.rfc_id AS rfcId, f.conversation_id AS conversationId, f.writer, json_group_array(DISTINCT p.address) AS participants
+         FROM found f LEFT JOIN participants p ON p.site_id = ?1 AND p.conversation_id = f.conversation_id
+              AND p.address IN (SELECT value FROM json_each(?4))
+         GROUP BY f.rfc_id, f.conversation_id, f.writer`,
+      )
+      .bind(siteId, JSON.stringify(rfcIds), JSON.stringify(shown), JSON.stringify(addresses), MOST_CITING)
+      .all<{ rfcId: string; conversationId: string; writer: string; participants: string }>(),
+  )
+  const rows = results.map(row => ({
+    ...row,
+    participants: (JSON.parse(row.participants) as (string | null)[]).filter(address => address !== null),
+  }))
+  return Map.groupBy(rows, row => row.rfcId)
+}
+
 export interface Claim {
   contentKey: string
   messageId: string
   conversationId: string
+  /** Ids it cites that no mail here has. */
+  open: string[]
+  /** Who wrote it, as what it cites is remembered under. */
+  writer: string
+  /** A person wrote it to us. */
+  byPerson: boolean
   /** The conversation that this mail, a reset command, cuts its writer off from. */
   cuts: string | null
   contact: { id: string; address: string; name: string }
-  rfcId: string | null
+  /** Its Message-ID, and other ids by which it may be cited. */
+  rfcIds: string[]
   participants: string[]
   at: number
 }
@@ -102,6 +153,8 @@ export interface Claimed {
   conversationId: string
   contactId: string
   contactName: string
+  /** Its conversation was erased: it is not taken in again. */
+  erased: boolean
 }
 
 /**
@@ -122,27 +175,46 @@ export async function claimMails(d1: D1Database, siteId: string, claims: readonl
       d1
         .prepare(
           `INSERT INTO emails (site_id, content_key, message_id, conversation_id, contact_id, created_at)
-           SELECT ?1, value ->> '$.contentKey', value ->> '$.messageId', value ->> '$.conversationId', c.id, value ->> '$.at'
+           SELECT ?1, value ->> '$.contentKey', value ->> '$.messageId', coalesce(m.winner_id, value ->> '$.conversationId'),
+                  c.id, value ->> '$.at'
            FROM json_each(?2) CROSS JOIN contacts c ON c.site_id = ?1 AND c.address = value ->> '$.contact.address'
+           LEFT JOIN merges m ON m.site_id = ?1 AND m.loser_id = value ->> '$.conversationId'
            WHERE true ON CONFLICT DO NOTHING`,
+        )
+        .bind(siteId, json),
+      d1
+        .prepare(
+          `DELETE FROM bounced_addresses WHERE site_id = ?1
+           AND address IN (SELECT value ->> '$.writer' FROM json_each(?2) WHERE value ->> '$.byPerson')`,
         )
         .bind(siteId, json),
       // What follows is said of the mail as it was claimed, by us or by whoever came first.
       d1
         .prepare(
           `INSERT INTO message_ids (site_id, rfc_id, message_id, conversation_id, ours)
-           SELECT ?1, value ->> '$.rfcId', e.message_id, e.conversation_id, 0
-           FROM json_each(?2) CROSS JOIN emails e ON e.site_id = ?1 AND e.content_key = value ->> '$.contentKey'
-           WHERE value ->> '$.rfcId' IS NOT NULL ON CONFLICT DO NOTHING`,
+           SELECT ?1, id.value, e.message_id, e.conversation_id, 0
+           FROM json_each(?2) claim CROSS JOIN json_each(claim.value, '$.rfcIds') id
+           CROSS JOIN emails e ON e.site_id = ?1 AND e.content_key = claim.value ->> '$.contentKey'
+           WHERE e.erased_at IS NULL ON CONFLICT DO NOTHING`,
         )
         .bind(siteId, json),
       d1
         .prepare(
-          `INSERT INTO participants (site_id, conversation_id, address)
-           SELECT ?1, e.conversation_id, p.value
+          `INSERT INTO cited_ids (site_id, rfc_id, writer, conversation_id)
+           SELECT ?1, id.value, claim.value ->> '$.writer', e.conversation_id
+           FROM json_each(?2) claim CROSS JOIN json_each(claim.value, '$.open') id
+           CROSS JOIN emails e ON e.site_id = ?1 AND e.content_key = claim.value ->> '$.contentKey'
+           WHERE e.erased_at IS NULL ON CONFLICT DO NOTHING`,
+        )
+        .bind(siteId, json),
+      d1
+        .prepare(
+          `INSERT INTO participants (site_id, conversation_id, address, wrote)
+           SELECT ?1, e.conversation_id, p.value, p.value = claim.value ->> '$.writer' AND claim.value ->> '$.byPerson'
            FROM json_each(?2) claim CROSS JOIN json_each(claim.value, '$.participants') p
            CROSS JOIN emails e ON e.site_id = ?1 AND e.content_key = claim.value ->> '$.contentKey'
-           WHERE true ON CONFLICT DO NOTHING`,
+           WHERE e.erased_at IS NULL
+           ON CONFLICT (site_id, conversation_id, address) DO UPDATE SET wrote = max(wrote, excluded.wrote)`,
         )
         .bind(siteId, json),
       d1
@@ -156,12 +228,14 @@ export async function claimMails(d1: D1Database, siteId: string, claims: readonl
       d1
         .prepare(
           `SELECT e.content_key AS contentKey, e.message_id AS messageId, e.conversation_id AS conversationId,
-                  e.contact_id AS contactId, c.name AS contactName
+                  e.contact_id AS contactId, c.name AS contactName, e.erased_at IS NOT NULL AS erased
            FROM json_each(?2) CROSS JOIN emails e ON e.site_id = ?1 AND e.content_key = value ->> '$.contentKey'
            CROSS JOIN contacts c ON c.site_id = ?1 AND c.id = e.contact_id`,
         )
         .bind(siteId, json),
     ]),
   )
-  return new Map<string, Claimed>(results[5]!.results.map(row => [row.contentKey, row]))
+  return new Map<string, Claimed>(
+    results.at(-1)!.results.map(row => [row.contentKey, { ...row, erased: Boolean(row.erased) }]),
+  )
 }

@@ -56,6 +56,16 @@ export const EmailSettings = z.object({
   aiLine: z.object({ on: z.boolean(), text: z.string().nullable() }).default({ on: true, text: null }),
   signature: z.string().default(''),
   quoteOriginal: z.boolean().default(false),
+  /** The folder of the account's own sent mail is looked at too: what a person answers from another program is seen there. */
+  watchSent: z.boolean().default(true),
+  /** Its path; null: the one the server marks as `\Sent` (RFC 6154), or knows by its name. */
+  sentFolder: z.string().nullable().default(null),
+  /** Lists (List-ID or address) whose mail is written by people to us, such as a group that is this inbox's address elsewhere. */
+  ownLists: z.array(z.string()).default([]),
+  /** Addresses and domains whose rules forward customers' mail to us; see domain/permission.ts for how they are written. */
+  forwarders: z.array(z.string()).default([]),
+  /** The authserv-id (RFC 8601 §2.5) of our own receiving host, the only one whose word on a sender counts; null: its provider's. */
+  authenticationHost: z.string().nullable().default(null),
 })
 export type EmailSettings = z.infer<typeof EmailSettings>
 

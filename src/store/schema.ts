@@ -212,8 +212,12 @@ export const emails = sqliteTable(
     conversationId: text('conversation_id').notNull(),
     contactId: text('contact_id').notNull(),
     createdAt: integer('created_at').notNull(),
+    erasedAt: integer('erased_at'),
   },
-  t => [primaryKey({ columns: [t.siteId, t.contentKey] })],
+  t => [
+    primaryKey({ columns: [t.siteId, t.contentKey] }),
+    index('emails_by_conversation').on(t.siteId, t.conversationId),
+  ],
 )
 
 export const messageIds = sqliteTable(
@@ -225,7 +229,51 @@ export const messageIds = sqliteTable(
     conversationId: text('conversation_id').notNull(),
     ours: integer({ mode: 'boolean' }).notNull(),
   },
-  t => [primaryKey({ columns: [t.siteId, t.rfcId, t.messageId] })],
+  t => [
+    primaryKey({ columns: [t.siteId, t.rfcId, t.messageId] }),
+    index('message_ids_by_conversation').on(t.siteId, t.conversationId),
+  ],
+)
+
+/** Ids that mails of a conversation cite and that no mail here has. */
+export const citedIds = sqliteTable(
+  'cited_ids',
+  {
+    siteId: text('site_id').notNull(),
+    rfcId: text('rfc_id').notNull(),
+    writer: text().notNull(),
+    conversationId: text('conversation_id').notNull(),
+  },
+  t => [
+    primaryKey({ columns: [t.siteId, t.rfcId, t.writer, t.conversationId] }),
+    index('cited_ids_by_conversation').on(t.siteId, t.conversationId),
+  ],
+)
+
+/** Conversations that turned out to be one; the loser's id leads to the winner. */
+export const merges = sqliteTable(
+  'merges',
+  {
+    siteId: text('site_id').notNull(),
+    loserId: text('loser_id').notNull(),
+    winnerId: text('winner_id').notNull(),
+    at: integer().notNull(),
+    toldAt: integer('told_at'),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.loserId] }), index('merges_by_winner').on(t.siteId, t.winnerId)],
+)
+
+/** Addresses that mail servers refused for good. */
+export const bouncedAddresses = sqliteTable(
+  'bounced_addresses',
+  {
+    siteId: text('site_id').notNull(),
+    address: text().notNull(),
+    status: text(),
+    messageId: text('message_id').notNull(),
+    at: integer().notNull(),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.address] })],
 )
 
 export const participants = sqliteTable(
@@ -234,6 +282,7 @@ export const participants = sqliteTable(
     siteId: text('site_id').notNull(),
     conversationId: text('conversation_id').notNull(),
     address: text().notNull(),
+    wrote: integer({ mode: 'boolean' }).notNull().default(false),
   },
   t => [primaryKey({ columns: [t.siteId, t.conversationId, t.address] })],
 )

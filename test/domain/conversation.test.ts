@@ -3,7 +3,6 @@ import {
   type Author,
   askedAbout,
   type ConversationEvent,
-  type ConversationState,
   type Effect,
   type Message,
   step,
@@ -11,9 +10,18 @@ import {
 } from '../../src/domain/conversation.ts'
 import type { Phase } from '../../src/domain/outbox.ts'
 import { problem } from '../../src/domain/problem.ts'
-import type { MailClass } from '../../src/domain/verdict.ts'
+import {
+  AT,
+  answer,
+  answered,
+  conversation,
+  kinds,
+  type MailAbout,
+  mail,
+  Play,
+  randomOf,
+} from '../support/play.ts'
 
-const AT = Date.UTC(2026, 10, 20, 9)
 const PHASES: Phase[] = [
   'queued',
   'sending',
@@ -25,155 +33,6 @@ const PHASES: Phase[] = [
   'withdrawn',
   'held',
 ]
-
-/** A conversation that was just opened, with what a test says about it put in. */
-function conversation(about: Partial<ConversationState> = {}): ConversationState {
-  return {
-    v: 1,
-    siteId: 'site',
-    id: 'conversation',
-    inboxId: 'inbox',
-    contact: { id: 'alice', name: 'Alice', address: 'alice@mail.example' },
-    title: 'My order',
-    linkedTo: null,
-    status: 'open',
-    owner: 'assistant',
-    autoReplyEnabled: true,
-    epoch: 1,
-    seq: 0,
-    length: 0,
-    unread: 0,
-    lastReadAt: null,
-    lastMessage: null,
-    pending: null,
-    answered: null,
-    handsOver: null,
-    createdAt: AT,
-    ...about,
-  }
-}
-
-type MailArrived = Extract<ConversationEvent, { type: 'mail_arrived' }>
-
-interface MailAbout {
-  class?: MailClass
-  mayDraft?: boolean
-  maySend?: boolean
-  old?: boolean
-  mode?: 'auto' | 'draft' | 'hybrid' | 'off'
-  open?: boolean
-  reset?: boolean
-  delayMs?: number
-  closedText?: string | null
-  known?: Message | null
-  createdAt?: number
-  /** Where this copy of the mail lies. */
-  at?: { inboxId: string; mailId: string }
-}
-
-/** A mail from Alice, as the mailbox brings it. */
-function mail(id: string, about: MailAbout = {}): MailArrived {
-  const person = (about.class ?? 'person') === 'person'
-  return {
-    type: 'mail_arrived',
-    known: about.known ?? null,
-    message: {
-      id,
-      direction: 'incoming',
-      sender: { kind: 'contact', id: 'alice', name: 'Alice' },
-      content: `what ${id} says`,
-      details: {
-        subject: 'My order',
-        mail: {
-          ...(about.at ?? { inboxId: 'inbox', mailId: `1-7-${id}` }),
-          rfcId: `<${id}@mail.example>`,
-          references: [],
-          replyTo: { name: 'Alice', address: 'alice@mail.example' },
-          ours: 'support@shop.example',
-          partial: false,
-        },
-      },
-      createdAt: about.createdAt ?? AT,
-    },
-    facts: {
-      verdict: {
-        class: about.class ?? 'person',
-        mayDraft: about.mayDraft ?? person,
-        maySend: about.maySend ?? person,
-      },
-      old: about.old ?? false,
-      waitedMs: 0,
-      nothingSaid: false,
-      permitted: true,
-      open: about.open ?? true,
-      reset: about.reset ?? false,
-    },
-    rules: {
-      mode: about.mode ?? 'auto',
-      hasAssistant: true,
-      draftAfterMs: 86_400_000,
-      delayMs: about.delayMs ?? 0,
-      closedText: about.closedText ?? null,
-    },
-  }
-}
-
-function answer(id: string, epoch: number, draft = false): ConversationEvent {
-  return {
-    type: 'answer_made',
-    epoch,
-    ask: `ask for ${id}`,
-    draft,
-    handsOver: false,
-    message: {
-      id,
-      sender: { kind: 'assistant', id: 'ada', name: 'Ada' },
-      content: 'Within 30 days.',
-      details: {},
-      createdAt: AT + 1000,
-    },
-  }
-}
-
-/** A conversation played from its start; the state and the messages are those after the last event. */
-class Play {
-  state: ConversationState
-  readonly messages = new Map<string, Message>()
-  last!: Turn
-
-  constructor(state = conversation()) {
-    this.state = state
-  }
-
-  tell(event: ConversationEvent, at = AT): Turn {
-    this.last = step(this.state, event, at)
-    this.state = this.last.state
-    for (const message of this.last.messages) this.messages.set(message.id, message)
-    return this.last
-  }
-
-  message(id: string): Message {
-    return this.messages.get(id)!
-  }
-
-  asksToLeave(id: string): Turn {
-    return this.tell({ type: 'leaving_asked', message: this.message(id) })
-  }
-
-  learnsFate(id: string, status: Phase): Turn {
-    return this.tell({ type: 'fate_told', message: this.message(id), status, problem: null })
-  }
-}
-
-/** Alice wrote, and the answer to her is on its way out. */
-function answered(): Play {
-  const play = new Play()
-  play.tell(mail('m1'))
-  play.tell(answer('a1', play.state.epoch))
-  return play
-}
-
-const kinds = (effects: Effect[]) => effects.map(effect => effect.kind)
 
 describe('a mail arrives', () => {
   it('CO1 is written down at the next position, counted, and answered for the new epoch', () => {
@@ -534,16 +393,6 @@ const MOVES = [
   'back',
   'back',
 ] as const
-
-function randomOf(seed: number) {
-  let state = seed >>> 0
-  return (below: number) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) % below
-  }
-}
 
 describe(`any order of events, SEED=${SEED}`, () => {
   it('CO14 CO15 CO16 holds its promises in 4,000 conversations of 40 events', () => {

@@ -8,6 +8,8 @@ import {
   OUTBOX_RULES,
   type Owed,
   type Phase,
+  sentAgain,
+  settled,
 } from '../../src/domain/outbox.ts'
 import { problem } from '../../src/domain/problem.ts'
 
@@ -119,6 +121,58 @@ describe('after a restart', () => {
       'leaving',
       'uncertain',
     ])
+  })
+})
+
+describe('a person says', () => {
+  it.each(['failed', 'held', 'uncertain'] as const)(
+    'H3 RS1 send it again: %s is queued as if it were new',
+    phase => {
+      const over = owed({ phase, attempts: 7, problem: problem('recipient_refused') })
+      expect(sentAgain(over, AT + 9)).toEqual({
+        phase: 'queued',
+        attempts: 0,
+        queuedAt: AT + 9,
+        dueAt: AT + 9,
+        problem: null,
+      })
+    },
+  )
+
+  it.each(PHASES.filter(phase => !['failed', 'held', 'uncertain'].includes(phase)))(
+    'RS1 %s is not sent again: it is on its way, called back, or there',
+    phase => {
+      expect(sentAgain(owed({ phase }), AT)).toBeNull()
+    },
+  )
+
+  it('OU2 RS1 the forty-eight hours begin anew', () => {
+    const again = sentAgain(owed({ phase: 'failed', attempts: 16 }), AT + 100 * HOUR)!
+    expect(afterAttempt(again, busy, AT + 100 * HOUR, OUTBOX_RULES)).toMatchObject({
+      phase: 'retry',
+      attempts: 1,
+    })
+  })
+
+  it('OU4 no attempt and no restart sends an uncertain mail again: only a person does', () => {
+    const uncertain = owed({ phase: 'uncertain', problem: problem('uncertain') })
+    expect(afterRestart(uncertain, AT)).toBe(uncertain)
+    expect(sentAgain(uncertain, AT)?.phase).toBe('queued')
+  })
+
+  it('H1 RS2 it arrived, or it did not: what was uncertain is sent or failed, and not due', () => {
+    const uncertain = owed({ phase: 'uncertain', attempts: 1, problem: problem('uncertain') })
+    expect(settled(uncertain, 'sent')).toEqual({ ...uncertain, phase: 'sent', problem: null })
+    expect(settled(uncertain, 'failed')).toMatchObject({
+      phase: 'failed',
+      dueAt: null,
+      problem: { message: expect.stringContaining('did not arrive') },
+    })
+  })
+
+  it.each(PHASES.filter(phase => phase !== 'uncertain'))('RS2 what is %s is known, and stays', phase => {
+    expect(settled(owed({ phase }), 'sent')).toBeNull()
+    expect(settled(owed({ phase }), 'failed')).toBeNull()
   })
 })
 

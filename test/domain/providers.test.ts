@@ -95,6 +95,15 @@ describe('presets', () => {
     }
   })
 
+  it('PV6 what is offered says nothing of whose word on senders is believed; the provider itself does', () => {
+    for (const one of providers)
+      for (const place of [one, ...one.variants]) expect(place).not.toHaveProperty('authenticationHost')
+    expect(providerOf('gmail').authenticationHost).toBe('mx.google.com')
+    expect(providerAt('imap.zoho.eu')?.variants.find(one => one.id === 'eu')?.authenticationHost).toBe(
+      'mx.zohomail.eu',
+    )
+  })
+
   it('PV3 no domain is of two providers', () => {
     const domains = providers.flatMap(one => one.domains)
     expect(domains.filter((domain, n) => domains.indexOf(domain) !== n)).toEqual([])

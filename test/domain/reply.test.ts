@@ -128,8 +128,27 @@ describe('whether a mail is answered', () => {
       cases++
     }
     expect(cases).toBe(7 * 2 ** 7 * 4 * 3 * 2 ** 5)
-    // One reason is not decided here: that the assistant was asked and had nothing to say.
-    expect([...told, 'assistant_silent'].sort()).toEqual(Object.keys(REPLY_REASONS).sort())
+    // One reason is not decided here: that the assistant was asked and had nothing to say. Two stand before most others.
+    expect([...told, 'assistant_silent', 'copied', 'imported'].sort()).toEqual(
+      Object.keys(REPLY_REASONS).sort(),
+    )
+  })
+
+  it('HI1 what is from before the connection is silent, whatever else is true of it', () => {
+    for (const one of everyCase()) {
+      const decided = decide({ ...one, facts: { ...one.facts, imported: true } })
+      if (decided.do !== 'silent' || decided.why !== 'imported')
+        expect(decided, JSON.stringify(one)).toBeNull()
+    }
+  })
+
+  it('D13 where others were written to, and we are in copy, nobody asked us', () => {
+    for (const one of everyCase()) {
+      const decided = decide({ ...one, facts: { ...one.facts, copied: true } })
+      const silent = decided.do === 'silent'
+      if (!silent || !['copied', 'not_sendable', 'nothing_said'].includes(decided.why))
+        expect(decided, JSON.stringify(one)).toBeNull()
+    }
   })
 
   it('RE2 an answer leaves by itself only where nothing at all speaks against it', () => {

@@ -3,9 +3,13 @@ import { type ProblemCode, problem } from '../../src/domain/problem.ts'
 import {
   afterFailedSync,
   afterGoodSync,
+  type Cursor,
+  isFoldersOwn,
   NEVER_SYNCED,
   type SyncRules,
   type SyncState,
+  sameFolder,
+  whereabouts,
 } from '../../src/domain/sync.ts'
 
 const AT = Date.UTC(2026, 10, 20, 9)
@@ -109,5 +113,68 @@ describe('a mailbox that fails', () => {
     state = afterGoodSync(AT, rules)
     expect(state).toMatchObject({ state: 'connected', problem: null, failures: 0 })
     expect(afterFailedSync(state, problem('busy'), AT, rules).dueAt).toBe(AT + 30_000)
+  })
+})
+
+describe('a folder looked at beside the others', () => {
+  it.each(['folder_missing', 'protocol', 'mail_missing', 'storage', 'internal'] as const)(
+    'SF2 %s is its own trouble',
+    code => {
+      expect(isFoldersOwn(code)).toBe(true)
+    },
+  )
+
+  it.each([
+    ...(['unreachable', 'timeout', 'refused', 'busy', 'quota', 'bridge_unavailable'] as const),
+    ...(['credentials', 'certificate', 'unknown_host'] as const),
+  ])('SF2 %s is the line’s, the server’s or the login’s, and so the sync’s', code => {
+    expect(isFoldersOwn(code)).toBe(false)
+  })
+
+  it('SF1 INBOX is the same in any case, and no other folder is', () => {
+    expect(sameFolder('INBOX', 'Inbox')).toBe(true)
+    expect(sameFolder('Sent', 'Sent')).toBe(true)
+    expect(sameFolder('Sent', 'SENT')).toBe(false)
+    expect(sameFolder('INBOX', 'Inbox/Sent')).toBe(false)
+  })
+})
+
+describe('where a mail on the server stands', () => {
+  const cursor: Cursor = { uidValidity: 7, nextUid: 50, bornUid: 20 }
+  const at = (uid: number, uidValidity = 7) => ({ uid, uidValidity })
+  const looked = { looked: true, cursor, here: false }
+
+  it('FI1 what we have is here, wherever it lies', () => {
+    expect(whereabouts(at(30), { ...looked, here: true })).toBe('here')
+    expect(whereabouts(at(3), { looked: false, cursor: null, here: true })).toBe('here')
+  })
+
+  it('FI1 a folder that is not looked at is another one, also where it once was', () => {
+    expect(whereabouts(at(30), { looked: false, cursor, here: false })).toBe('other_folder')
+    expect(whereabouts(at(30), { looked: false, cursor: null, here: false })).toBe('other_folder')
+  })
+
+  it.each([
+    [19, 'before_connection'],
+    [20, 'passed'],
+    [49, 'passed'],
+    [50, 'not_yet'],
+    [51, 'not_yet'],
+  ] as const)('FI1 born at 20 and as far as 50: UID %i is %s', (uid, where) => {
+    expect(whereabouts(at(uid), looked)).toBe(where)
+  })
+
+  it('FI1 where nobody noted where the cursor was born, what is behind it is from before', () => {
+    const unknown = { ...looked, cursor: { ...cursor, bornUid: null } }
+    expect(whereabouts(at(49), unknown)).toBe('before_connection')
+    expect(whereabouts(at(50), unknown)).toBe('not_yet')
+  })
+
+  it('FI1 a folder that is about to be looked at for the first time begins behind what is there', () => {
+    expect(whereabouts(at(3), { looked: true, cursor: null, here: false })).toBe('before_connection')
+  })
+
+  it('A2 FI1 numbered anew, the folder is looked through again', () => {
+    expect(whereabouts(at(3, 8), looked)).toBe('not_yet')
   })
 })

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
   bareSubject,
-  chooseConversation,
   citedIds,
   idKey,
   messageIdOf,
@@ -68,62 +67,6 @@ describe('what a mail cites', () => {
 
   it('B3 empty ids are dropped', () => {
     expect(citedIds(email({ inReplyTo: ['', '<>'], references: [' ', '<a@b>'] }))).toEqual(['<a@b>'])
-  })
-
-  it('D14 References alone are enough', () => {
-    const cited = citedIds(email({ references: ['<old@us>', '<ours@us>'] }))
-    expect(
-      chooseConversation(cited, [{ messageId: '<ours@us>', conversationId: 'c1', isParticipant: true }]),
-    ).toEqual({
-      kind: 'join',
-      conversationId: 'c1',
-    })
-  })
-})
-
-describe('which conversation', () => {
-  const known = (messageId: string, conversationId: string, isParticipant = true) => ({
-    messageId,
-    conversationId,
-    isParticipant,
-  })
-
-  it('joins where the sender takes part', () => {
-    expect(chooseConversation(['<a@b>'], [known('<a@b>', 'c1')])).toEqual({
-      kind: 'join',
-      conversationId: 'c1',
-    })
-    expect(chooseConversation(['a@b'], [known('<a@b>', 'c1')])).toEqual({
-      kind: 'join',
-      conversationId: 'c1',
-    })
-  })
-
-  it('D2 the nearest known id wins', () => {
-    const candidates = [known('<old@b>', 'c1'), known('<new@b>', 'c2')]
-    expect(chooseConversation(['<unknown@x>', '<new@b>', '<old@b>'], candidates)).toEqual({
-      kind: 'join',
-      conversationId: 'c2',
-    })
-  })
-
-  it('D7 a stranger who cites an id gets a new conversation, linked', () => {
-    expect(chooseConversation(['<a@b>'], [known('<a@b>', 'c1', false)])).toEqual({ kind: 'linked', to: 'c1' })
-  })
-
-  it('D7 of two conversations with the same id, the one the sender takes part in', () => {
-    const candidates = [
-      known('<a@b>', 'theirs', false),
-      known('<a@b>', 'mine'),
-      known('<a@b>', 'other', false),
-    ]
-    expect(chooseConversation(['<a@b>'], candidates)).toEqual({ kind: 'join', conversationId: 'mine' })
-  })
-
-  it('D8 nothing known is new, whatever the subject says', () => {
-    expect(chooseConversation([], [known('<a@b>', 'c1')])).toEqual({ kind: 'new' })
-    expect(chooseConversation(['<x@y>'], [known('<a@b>', 'c1')])).toEqual({ kind: 'new' })
-    expect(chooseConversation(['', '<>'], [known('', 'c1'), known('<>', 'c2')])).toEqual({ kind: 'new' })
   })
 })
 

@@ -1,23 +1,30 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Email } from '../../src/domain/email.ts'
-import { REASONS, verdict } from '../../src/domain/verdict.ts'
+import { REASONS, type VerdictFacts, verdict } from '../../src/domain/verdict.ts'
+import { readEmail as readProduct } from '../../src/mail/email.ts'
 import { email, readEmail } from '../support/read.ts'
+import { HUMAN_MAILS } from './human-mails.ts'
 
 const CORPORA = process.env.CORPORA ?? '../shared/corpora'
 const facts = { ownAddresses: ['support@shop.example', 'sales@shop.example'], ownMessage: false, size: 2000 }
 
 /** The verdict on Alice's mail with these header lines, and with what else is said about it. */
-function judge(headers: Record<string, string> = {}, about: Partial<Email> = {}) {
+function judge(
+  headers: Record<string, string> = {},
+  about: Partial<Email> = {},
+  known: Partial<VerdictFacts> = {},
+) {
   return verdict(
     email({
       headers: Object.entries(headers).map(([name, value]) => ({ name: name.toLowerCase(), value })),
       ...about,
     }),
-    facts,
+    { ...facts, ...known },
   )
 }
 const from = (address: string, name = '') => ({ from: [{ name, address }] })
+const replyTo = (address: string) => ({ replyTo: [{ name: '', address }] })
 const part = (contentType: string, text = '', filename = '') => {
   const content = new TextEncoder().encode(text)
   return {
@@ -290,12 +297,31 @@ describe('machines', () => {
     })
   })
 
-  it('C18 a web form’s mail, with the customer in Reply-To, may be drafted for', () => {
-    const said = judge(
-      {},
-      { ...from('noreply@forms.example'), replyTo: [{ name: '', address: 'bob@mail.example' }] },
+  it('C18 a web form’s mail, with the customer in Reply-To, is a person’s, for a draft', () => {
+    const said = judge({}, { ...from('noreply@forms.example'), ...replyTo('bob@mail.example') })
+    expect(said).toEqual({
+      class: 'person',
+      reasons: ['web_form', 'robot_address'],
+      mayFlow: true,
+      mayDraft: true,
+      maySend: false,
+    })
+  })
+
+  it('C18 a robot that names its own company in Reply-To stays a robot; a draft may be made', () => {
+    for (const address of ['help@vendor.example', 'help@mail.vendor.example'])
+      expect(judge({}, { ...from('noreply@vendor.example'), ...replyTo(address) })).toEqual({
+        class: 'automatic',
+        reasons: ['robot_address'],
+        mayFlow: true,
+        mayDraft: true,
+        maySend: false,
+      })
+    const bulk = judge(
+      { Precedence: 'bulk' },
+      { ...from('noreply@forms.example'), ...replyTo('bob@mail.example') },
     )
-    expect(said).toMatchObject({ class: 'automatic', mayDraft: true, maySend: false })
+    expect(bulk).toMatchObject({ class: 'automatic', mayDraft: false })
   })
 
   it.each([
@@ -419,6 +445,446 @@ describe('reports', () => {
   })
 })
 
+describe('C3 who passed it on', () => {
+  const forwarded = {
+    'Auto-Submitted': 'auto-generated',
+    'X-MS-Exchange-Generated-Message-Source': 'Mailbox Rules Agent',
+  }
+  const trust = (headers: Record<string, string>, forwarders: string[], about: Partial<Email> = {}) =>
+    judge({ ...forwarded, ...headers }, about, { forwarders })
+  const trusted = {
+    class: 'person',
+    reasons: ['forwarded_by_trusted'],
+    mayFlow: true,
+    mayDraft: true,
+    maySend: true,
+  }
+  const untrusted = {
+    class: 'person',
+    reasons: ['forwarded_by_rule', 'auto_submitted'],
+    maySend: false,
+    mayDraft: true,
+  }
+
+  it.each([
+    ['Resent-From', { 'Resent-From': 'Office <Office@Partner.example>' }, {}],
+    ['an Exchange rule', { 'X-MS-Exchange-Inbox-Rules-Loop': 'office@partner.example' }, {}],
+    ['an Exchange mailbox', { 'X-MS-Exchange-ForwardingLoop': 'office@partner.example;44d81603-6a98' }, {}],
+    [
+      'Gmail, behind an Exchange rule',
+      { 'X-Forwarded-For': 'office@partner.example support@shop.example' },
+      {},
+    ],
+    ['Sieve', { 'X-Sieve-Redirected-From': 'office@partner.example' }, {}],
+    ['an earlier delivery', { 'Delivered-To': 'office@partner.example' }, {}],
+    ['an earlier recipient', { 'X-Original-To': 'office@partner.example' }, {}],
+    ['the envelope', {}, { returnPath: 'office@partner.example' }],
+    ['the envelope under BATV', {}, { returnPath: 'prvs=1234567abc=office@partner.example' }],
+    ['the envelope of Gmail', {}, { returnPath: 'office+caf_=support=shop.example@partner.example' }],
+    ['a sender', {}, { sender: { name: '', address: 'office@partner.example' } }],
+  ] as [string, Record<string, string>, Partial<Email>][])(
+    '%s that is trusted, as an address or a domain',
+    (_, headers, about) => {
+      expect(trust(headers, ['office@partner.example'], about)).toEqual(trusted)
+      expect(trust(headers, ['partner.example'], about)).toEqual(trusted)
+      expect(
+        trust(headers, ['other@partner.example', 'artner.example', 'example'.slice(1)], about),
+      ).toMatchObject(untrusted)
+    },
+  )
+
+  it.each([
+    'SRS0=Z8Bj=5h=mail.example=alice@partner.example',
+    'SRS1=abc=x.example==HHH=TT=y=z@partner.example',
+    'bounces+SRS=44ldt=IX@partner.example',
+  ])('a rewritten envelope (%s) tells the domain', returnPath => {
+    expect(trust({}, ['partner.example'], { returnPath })).toEqual(trusted)
+    expect(trust({}, ['mail.example'], { returnPath })).toMatchObject(untrusted)
+  })
+
+  it('nobody is trusted by default, and neither we nor the writer count as forwarders', () => {
+    expect(trust({ 'Resent-From': 'office@partner.example' }, [])).toMatchObject(untrusted)
+    expect(
+      trust({ 'Delivered-To': 'support@shop.example', 'X-Forwarded-To': 'support@shop.example' }, [
+        'shop.example',
+      ]),
+    ).toMatchObject(untrusted)
+    expect(trust({}, ['mail.example'], { returnPath: 'alice@mail.example' })).toMatchObject(untrusted)
+  })
+
+  it('what a machine wrote, and a trusted Gmail forwarded, is answered by nobody', () => {
+    const monitor = {
+      'Auto-Submitted': 'auto-generated',
+      'X-MS-Exchange-CrossTenant-Id': 'x',
+      'X-Forwarded-For': 'office@partner.example support@shop.example',
+    }
+    expect(judge(monitor, {}, { forwarders: ['partner.example'] })).toMatchObject({ maySend: false })
+    const plain = { 'Auto-Submitted': 'auto-generated', 'Resent-Sender': 'office@partner.example' }
+    expect(judge(plain, {}, { forwarders: ['partner.example'] })).toMatchObject({
+      class: 'automatic',
+      mayDraft: false,
+    })
+  })
+
+  it('a trusted forwarder’s own notes, newsletters, robots and bounces are what they are', () => {
+    const rule = { ...forwarded, 'Resent-From': 'office@partner.example' }
+    const known = { forwarders: ['partner.example'] }
+    expect(judge({ ...rule, 'X-Auto-Response-Suppress': 'All' }, {}, known)).toMatchObject({
+      class: 'automatic',
+      mayDraft: false,
+    })
+    expect(judge(rule, { subject: 'Automatic reply: x' }, known)).toMatchObject({
+      class: 'automatic',
+      mayDraft: false,
+    })
+    expect(judge({ ...rule, 'List-Unsubscribe': '<https://x.example>' }, {}, known)).toMatchObject({
+      class: 'automatic',
+      mayDraft: false,
+    })
+    expect(judge({ ...rule, Precedence: 'bulk' }, {}, known)).toMatchObject({
+      class: 'automatic',
+      mayDraft: false,
+    })
+    expect(judge(rule, from('noreply@x.example'), known)).toMatchObject({
+      class: 'automatic',
+      mayDraft: false,
+    })
+    expect(judge(rule, { reportType: 'delivery-status' }, known)).toMatchObject({
+      class: 'bounce',
+      mayDraft: false,
+    })
+    expect(judge(rule, { text: '-----BEGIN PGP MESSAGE-----\nhQ' }, known)).toMatchObject({
+      class: 'unreadable',
+      maySend: false,
+    })
+    expect(judge(rule, { text: '' }, known)).toMatchObject({
+      reasons: ['forwarded_by_trusted', 'no_text'],
+      mayDraft: false,
+    })
+  })
+
+  it('a rule that forwards from nobody, or only asks for silence, is a rule too', () => {
+    const mark = { 'X-MS-Exchange-Inbox-Rules-Loop': 'office@partner.example' }
+    expect(judge(mark, { returnPath: '' })).toMatchObject({
+      class: 'person',
+      reasons: ['forwarded_by_rule', 'null_return_path'],
+      maySend: false,
+    })
+    expect(judge(mark, { returnPath: '' }, { forwarders: ['partner.example'] })).toEqual(trusted)
+    expect(judge({ 'X-MS-Exchange-CrossTenant-Id': 'x' }, { returnPath: '' })).toMatchObject({
+      class: 'automatic',
+      mayDraft: false,
+    })
+  })
+})
+
+describe('lists and groups of our own', () => {
+  const own = { class: 'person', reasons: ['own_list'], mayFlow: true, mayDraft: true, maySend: true }
+  const group = { 'List-ID': '<support.shop.example>', Precedence: 'list', 'X-Google-Group-Id': '1' }
+
+  it.each([
+    ['its List-Id', { 'List-Id': 'Support <support.shop.example>' }, {}],
+    ['its List-Id in capitals', { 'List-Id': '<Support.Shop.Example>' }, {}],
+    [
+      'its List-Post',
+      { 'List-Post': '<https://groups.google.com/x>, <mailto:support@shop.example?subject=x>' },
+      {},
+    ],
+    [
+      'its Mailing-List',
+      { 'Mailing-list': 'list support@shop.example; contact support+owners@shop.example' },
+      {},
+    ],
+    ['its X-BeenThere', { 'X-BeenThere': 'support@shop.example', 'List-Id': '<support.shop.example>' }, {}],
+    [
+      'a Google Group to our address',
+      {
+        'X-Google-Group-Id': '1',
+        'List-Unsubscribe': '<mailto:googlegroups-manage+1+unsubscribe@googlegroups.com>',
+      },
+      {},
+    ],
+    [
+      'a Google Group delivered to our address',
+      { 'X-Google-Group-Id': '1', 'Delivered-To': 'support@shop.example' },
+      { to: [] },
+    ],
+    [
+      'a Google Group that sends as our address',
+      { 'X-Google-Group-Id': '1' },
+      { to: [], sender: { name: '', address: 'support@shop.example' } },
+    ],
+  ] as [string, Record<string, string>, Partial<Email>][])(
+    'known by %s: a person’s mail',
+    (_, headers, about) => {
+      expect(judge({ Precedence: 'list', ...headers }, about)).toEqual(own)
+      expect(judge({ Precedence: 'bulk', ...headers }, about)).toEqual(own)
+      expect(
+        judge({ Precedence: 'list', ...headers }, about, { ownAddresses: ['other@shop.example'] }),
+      ).toMatchObject({ maySend: false, mayDraft: false })
+    },
+  )
+
+  it('also those that the inbox names, by address or by List-Id', () => {
+    const mailman = {
+      'List-Id': 'Help <help.lists.shop.example>',
+      'List-Post': '<mailto:help@lists.shop.example>',
+      Precedence: 'list',
+    }
+    expect(judge(mailman)).toMatchObject({ class: 'list' })
+    for (const name of ['help@lists.shop.example', 'HELP.lists.shop.example', '<help@lists.shop.example>'])
+      expect(judge(mailman, {}, { ownLists: [name] })).toEqual(own)
+    expect(judge(mailman, {}, { ownLists: ['lists.shop.example', 'help@lists.shop', ''] })).toMatchObject({
+      class: 'list',
+    })
+  })
+
+  it('another’s list that we are a member of stays a list', () => {
+    const foreign = {
+      'List-Id': '<chat.googlegroups.com>',
+      'List-Post': '<mailto:chat@googlegroups.com>',
+      'X-Google-Group-Id': '1',
+      'Delivered-To': 'support@shop.example',
+    }
+    expect(judge(foreign)).toMatchObject({ class: 'list', mayDraft: false })
+    expect(judge({ ...foreign, 'Mailing-List': 'list support@shop.example; contact x' })).toMatchObject({
+      class: 'list',
+      mayDraft: false,
+    })
+    expect(
+      judge({ 'X-Google-Group-Id': '1', 'List-Unsubscribe': '<mailto:x@y.example>' }, { to: [] }),
+    ).toMatchObject({ class: 'list' })
+  })
+
+  it('C7 a newsletter to our group is a newsletter', () => {
+    for (const unsubscribe of [
+      '<https://news.example/u>',
+      '<mailto:leave@news.example>',
+      '<https://shop.example.evil.example>',
+      'https://groups.google.com',
+    ])
+      expect(judge({ ...group, 'List-Unsubscribe': unsubscribe })).toMatchObject({
+        class: 'list',
+        mayDraft: false,
+        maySend: false,
+      })
+    const replaced = {
+      ...group,
+      'List-Unsubscribe': '<mailto:googlegroups-manage+1+unsubscribe@googlegroups.com>',
+    }
+    expect(judge(replaced)).toEqual(own)
+    expect(judge({ ...replaced, 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' })).toMatchObject({
+      class: 'list',
+    })
+  })
+
+  it.each([
+    ['an old vacation note', { 'List-Id': '<support.shop.example>', Precedence: 'junk' }, {}, 'automatic'],
+    ['a vacation note', { 'Auto-Submitted': 'auto-replied' }, {}, 'automatic'],
+    ['a robot', {}, from('noreply@x.example'), 'automatic'],
+    ['an out-of-office subject', {}, { subject: 'Out of Office' }, 'automatic'],
+    ['mail from nobody', {}, { returnPath: '' }, 'automatic'],
+    ['a bounce', {}, from('mailer-daemon@x.example'), 'bounce'],
+    ['a read receipt', {}, { reportType: 'disposition-notification' }, 'report'],
+  ] as [string, Record<string, string>, Partial<Email>, string][])(
+    '%s through our group is still one',
+    (_, headers, about, kind) => {
+      expect(judge({ ...group, ...headers }, about)).toMatchObject({
+        class: kind,
+        mayDraft: about.subject === 'Out of Office',
+        maySend: false,
+      })
+    },
+  )
+
+  it('a group that puts its address in place of the writer’s is no mail of ours, and nothing leaves by itself', () => {
+    const via = { ...from('support@shop.example', "'Rita' via Support"), ...replyTo('rita@yahoo.example') }
+    expect(judge(group, via)).toEqual({
+      class: 'person',
+      reasons: ['own_list', 'rewritten_sender'],
+      mayFlow: true,
+      mayDraft: true,
+      maySend: false,
+    })
+    expect(judge({}, via)).toEqual({
+      class: 'person',
+      reasons: ['web_form'],
+      mayFlow: true,
+      mayDraft: true,
+      maySend: false,
+    })
+  })
+
+  it.each([
+    ['without a Reply-To', {}, { replyTo: [] }, {}],
+    ['with ours in Reply-To', {}, replyTo('sales+c.1@shop.example'), {}],
+    ['to nobody', {}, { to: [] }, {}],
+    ['to a customer', {}, { to: [{ name: '', address: 'bob@mail.example' }] }, {}],
+    ['with a customer in Cc', {}, { cc: [{ name: '', address: 'bob@mail.example' }] }, {}],
+    ['that says it is automatic', { 'Auto-Submitted': 'auto-generated' }, {}, {}],
+    ['that is bulk', { Precedence: 'bulk' }, {}, {}],
+    ['that names nobody to answer', {}, replyTo('noreply@x.example'), {}],
+    ['that our host did not send', {}, {}, { authentication: 'fail' }],
+    ['that we sent ourselves', {}, {}, { ownMessage: true }],
+  ] as [string, Record<string, string>, Partial<Email>, Partial<VerdictFacts>][])(
+    'C24 mail from us %s is our own',
+    (_, headers, about, known) => {
+      expect(
+        judge(
+          headers,
+          { ...from('support@shop.example'), ...replyTo('rita@yahoo.example'), ...about },
+          known,
+        ),
+      ).toMatchObject({ class: 'own', mayFlow: false, mayDraft: false, maySend: false })
+    },
+  )
+})
+
+describe('whether the sender is proved', () => {
+  const known = (
+    authentication: VerdictFacts['authentication'],
+    more: Partial<VerdictFacts> = {},
+    about: Partial<Email> = {},
+  ) => judge({}, about, { authentication, ...more })
+
+  it('N2 C26 a forged sender is flagged: a draft, and nothing sent, whoever he says he is', () => {
+    const forged = {
+      class: 'person',
+      reasons: ['sender_forged'],
+      mayFlow: true,
+      mayDraft: true,
+      maySend: false,
+    }
+    expect(known('fail')).toEqual(forged)
+    expect(known('fail', { answersOurs: true })).toEqual(forged)
+  })
+
+  it('C26 a sender whom nothing proves gets no automatic mail, but for one who answers ours', () => {
+    expect(known('none')).toEqual({
+      class: 'person',
+      reasons: ['sender_unproved'],
+      mayFlow: true,
+      mayDraft: true,
+      maySend: false,
+    })
+    expect(known('none', { answersOurs: true })).toEqual({
+      class: 'person',
+      reasons: [],
+      mayFlow: true,
+      mayDraft: true,
+      maySend: true,
+    })
+  })
+
+  it('C26 where the host is not asked, or proves him, all is as it was', () => {
+    for (const authentication of ['pass', 'unknown', undefined] as const)
+      expect(known(authentication)).toMatchObject({ reasons: [], maySend: true })
+  })
+
+  it('C26 a Reply-To of another domain is as good as unproved', () => {
+    const victim = replyTo('victim@bank.example')
+    expect(known('pass', {}, victim)).toMatchObject({
+      class: 'person',
+      reasons: ['reply_unproved'],
+      mayDraft: true,
+      maySend: false,
+    })
+    expect(known('pass', { answersOurs: true }, victim)).toMatchObject({ reasons: [], maySend: true })
+    expect(known('unknown', {}, victim)).toMatchObject({ reasons: [], maySend: true })
+    for (const kin of ['team@mail.example', 'team@a.mail.example'])
+      expect(known('pass', {}, replyTo(kin))).toMatchObject({ maySend: true })
+  })
+
+  it('it changes no class, and adds to what is forwarded, delivered by a list, or unreadable', () => {
+    for (const authentication of ['fail', 'none', 'pass'] as const) {
+      expect(judge({ 'Auto-Submitted': 'auto-replied' }, {}, { authentication })).toMatchObject({
+        class: 'automatic',
+        reasons: ['auto_submitted'],
+      })
+      expect(judge({ 'List-Unsubscribe': '<https://x>' }, {}, { authentication })).toMatchObject({
+        class: 'list',
+        reasons: ['list_unsubscribe'],
+      })
+      expect(judge({}, { reportType: 'delivery-status' }, { authentication })).toMatchObject({
+        class: 'bounce',
+        reasons: ['delivery_report'],
+      })
+    }
+    expect(judge({ 'List-Id': '<support.shop.example>' }, {}, { authentication: 'fail' })).toMatchObject({
+      reasons: ['own_list', 'sender_forged'],
+      maySend: false,
+      mayDraft: true,
+    })
+    expect(judge({}, { text: '-----BEGIN PGP MESSAGE-----\nx' }, { authentication: 'fail' })).toMatchObject({
+      class: 'unreadable',
+      reasons: ['encrypted', 'sender_forged'],
+    })
+  })
+
+  it('N4 control headers from outside change nothing', () => {
+    const control = [
+      'X-Edgedesk-Authentication',
+      'X-Edgedesk-Verdict',
+      'X-Edgedesk-Answers-Ours',
+      'X-Authenticated-Sender',
+      'X-Original-Authentication-Results',
+      'X-Spam-Status',
+    ]
+    const headers = Object.fromEntries(control.map(name => [name, 'pass; maySend=true; class=person']))
+    expect(judge(headers)).toEqual(judge())
+    expect(judge(headers, {}, { authentication: 'fail' })).toEqual(known('fail'))
+    expect(judge({ ...headers, 'Auto-Submitted': 'auto-replied' })).toEqual(
+      judge({ 'Auto-Submitted': 'auto-replied' }),
+    )
+  })
+})
+
+describe('forty mails of people', () => {
+  it('are forty', () => expect(HUMAN_MAILS).toHaveLength(40))
+
+  it.each(HUMAN_MAILS.map((one, at) => [at + 1, one.what, one] as const))(
+    '%i %s',
+    async (_, __, { raw, facts: known, reasons }) => {
+      const bytes = new TextEncoder().encode(raw)
+      for (const read of [readProduct, readEmail]) {
+        const said = verdict(await read(bytes), {
+          ...facts,
+          ownLists: ['support@lists.shop.example'],
+          ...known,
+          size: bytes.length,
+        })
+        expect(said).toMatchObject({
+          class: 'person',
+          mayFlow: true,
+          mayDraft: true,
+          maySend: reasons === undefined,
+        })
+        if (reasons) expect(said.reasons).toEqual(reasons)
+        for (const reason of said.reasons) expect(REASONS).toHaveProperty(reason)
+      }
+    },
+  )
+
+  it('C7 an unsubscribe link decides where nothing of ours is answered, also under a person’s mail', async () => {
+    const salesman = HUMAN_MAILS.find(one => one.reasons?.[0] === 'list_unsubscribe')!
+    const mail = await readProduct(new TextEncoder().encode(salesman.raw))
+    expect(verdict(mail, facts)).toMatchObject({ class: 'list', mayDraft: false, maySend: false })
+  })
+
+  it('C15 out-of-office subjects in answer to a mail stay automatic, whatever program they name', () => {
+    const program = { 'X-Mailer': 'Microsoft Outlook 16.0' }
+    expect(judge(program, { subject: 'Out of Office', inReplyTo: ['<a@shop.example>'] })).toMatchObject({
+      class: 'automatic',
+    })
+    expect(judge({}, { subject: 'Out of Office' })).toMatchObject({ class: 'automatic' })
+    expect(judge(program, { subject: 'Out of Office' })).toMatchObject({
+      class: 'person',
+      reasons: ['out_of_office'],
+      maySend: false,
+    })
+  })
+})
+
 describe('our own', () => {
   it('C24 mail from our own address, or with our own Message-ID, is ignored', () => {
     for (const address of ['support@shop.example', 'SUPPORT@shop.example', 'sales+c.1@shop.example']) {
@@ -511,6 +977,30 @@ it('every reason has a sentence', () => {
 })
 
 it('judges a megabyte of anything at once', () => {
+  const names = [
+    'List-Id',
+    'List-Post',
+    'Mailing-List',
+    'X-BeenThere',
+    'List-Unsubscribe',
+    'X-Google-Group-Id',
+    'Delivered-To',
+  ]
+  const marks = ['Resent-From', 'X-Forwarded-For', 'X-MS-Exchange-Inbox-Rules-Loop', 'X-Mailer']
+  for (const unit of ['<mailto:', '+caf_=', '@', 'prvs=', '.', 'list ', '<https://', ',']) {
+    const long = unit.repeat(1_000_000 / unit.length)
+    const every = (...some: string[]) => Object.fromEntries(some.map(name => [name, long]))
+    const started = performance.now()
+    judge({ ...every(...names), Precedence: 'list' })
+    judge({ ...every('List-Unsubscribe'), 'List-Id': '<support.shop.example>' })
+    judge(
+      { ...every(...marks), 'Auto-Submitted': 'auto-generated' },
+      { returnPath: long, sender: { name: '', address: long } },
+      { forwarders: ['x.example'] },
+    )
+    judge({}, { ...from('noreply@x.example'), ...replyTo(`${long}@x.example`) }, { authentication: 'pass' })
+    expect(performance.now() - started).toBeLessThan(1000)
+  }
   for (const unit of ['<', 'a', ' ', '5.1.', '>', '&nbsp;', '-----BEGIN', '自動']) {
     const long = unit.repeat(1_000_000 / unit.length)
     const started = performance.now()

@@ -54,6 +54,8 @@ export interface MailServers {
     how?: DeliverOptions,
   ): Promise<void>
   changeUidValidity(address: string): Promise<void>
+  /** From now on everybody's password is wrong, and the open sessions end; false mends it. */
+  refuseLogins(on: boolean): Promise<void>
   stopDovecot(): Promise<void>
   startDovecot(): Promise<void>
   stopPostfix(): Promise<void>
@@ -125,6 +127,7 @@ export async function startMailServers(options: MailServersOptions = {}): Promis
     maildir,
     deliverFiles: (address, mails, how = {}) => deliverFiles(maildir(address), mails, how),
     changeUidValidity: address => changeUidValidity(dir, address, maildir(address)),
+    refuseLogins: on => refuseLogins(dir, password, on),
     stopDovecot: dovecot.stop,
     startDovecot: dovecot.start,
     stopPostfix: postfix.stop,
@@ -625,6 +628,23 @@ function sizeWithCrlf(mail: Uint8Array): number {
     if (mail[at - 1] !== 13) size += 1
   }
   return size
+}
+
+/** Another password in the configuration, read anew. */
+async function refuseLogins(dir: string, password: string, on: boolean): Promise<void> {
+  const file = path.join(dir, 'dovecot.conf')
+  const config = await readFile(file, 'utf8')
+  const now = on ? `${password}-no-more` : password
+  await writeFile(file, config.replace(/^ {2}args = password=.*$/m, `  args = password=${now}`))
+  const doveadm = (...args: string[]) =>
+    spawnSync('/usr/bin/doveadm', ['-c', file, ...args], { encoding: 'utf8' })
+  doveadm('reload')
+  for (let n = 0; n < 100; n++) {
+    const { status } = doveadm('auth', 'test', 'somebody@example.test', password)
+    if ((status === 0) !== on) break
+    await sleep(50)
+  }
+  if (on) doveadm('kick', '*')
 }
 
 /**

@@ -2,6 +2,8 @@
 import { env, exports } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { knowledge } from '../../src/assistants/knowledge.ts'
+import { readEmail } from '../../src/mail/email.ts'
+import { outKey } from '../../src/mailbox/keys.ts'
 import { saveArticle } from '../../src/store/articles.ts'
 import { db } from '../../src/store/db.ts'
 import { newId } from '../../src/store/ids.ts'
@@ -156,6 +158,65 @@ it('PE1 a contact who asks for a person gets one: one mail says so, the conversa
     },
   )
   expect(await handBack.json()).toMatchObject({ owner: 'assistant', isAutoReplyNow: true })
+})
+
+it('I17 where the cap of a thread is reached the answer is made, held for a person and says why; a person sends it', async () => {
+  const { siteId, headers } = await site()
+  const wide = { count: 99, windowMs: 3_600_000 }
+  const caps = { sender: wide, thread: { count: 1, windowMs: 3_600_000 }, inbox: wide }
+  const config = await inbox(siteId, { assistantId: await assistant(siteId), settings: { caps } })
+  const [from, messageId] = [
+    `cap.${newId().slice(-8)}@customer.test`,
+    `<cap.${config.inboxId}@customer.test>`,
+  ]
+  const [one] = await received(config, [mail({ from, to: config.address, messageId })])
+  const stub = conversation(siteId, one!.conversationId)
+  await until(async () => (await stub.read())!.messages.some(m => m.delivery?.status === 'sent'))
+  const text = 'And how do I reset my password?'
+  await received(config, [mail({ from, to: config.address, text, headers: [`In-Reply-To: ${messageId}`] })])
+  const held = await until(async () => (await stub.read())!.messages.find(m => m.delivery?.status === 'held'))
+  const get = (path: string, body?: unknown) =>
+    exports.default.fetch(`http://edgedesk.test/api/v1/${path}`, {
+      headers: { ...headers, 'content-type': 'application/json' },
+      ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}),
+    })
+  const { items } = await (await get(`messages/?conversation=${one!.conversationId}`)).json<{
+    items: unknown[]
+  }>()
+  expect(items[3]).toMatchObject({
+    content: expect.stringContaining('Forgot password'),
+    delivery: {
+      status: 'held',
+      problem: { code: 'cap_reached', message: expect.stringMatching(/for a person\.$/) },
+    },
+  })
+  expect(await inboxOf(from)).toHaveLength(1)
+  expect((await get(`messages/${held.id}/delivery`, { action: 'send_again' })).status).toBe(200)
+  await until(async () => (await inboxOf(from)).length === 2)
+})
+
+it('H17 a Message-ID of ours is a UUID at the domain that the mail is from, whichever address was written to', async () => {
+  const { siteId } = await site()
+  const alias = `help-${newId().slice(-8)}@brand.example`
+  const config = await inbox(siteId, {
+    assistantId: await assistant(siteId),
+    settings: { ...NOWHERE, aliases: [alias] },
+  })
+  for (const to of [config.address, alias]) {
+    const [one] = await received(config, [mail({ to, from: `${newId().slice(-8)}@customer.test` })])
+    const stub = conversation(siteId, one!.conversationId)
+    const answer = await until(async () =>
+      (await stub.read())!.messages.find(m => m.delivery?.status === 'retry'),
+    )
+    const made = await env.MAIL.get(outKey(siteId, config.inboxId, answer.id))
+    const email = await readEmail(new Uint8Array(await made!.arrayBuffer()))
+    expect(email.from[0]!.address).toBe(to)
+    expect(email.messageId).toMatch(
+      new RegExp(
+        `^<[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}@${to.split('@')[1]}>$`,
+      ),
+    )
+  }
 })
 
 it('PE2 a contact who only says thanks gets no mail, and the message says why', async () => {

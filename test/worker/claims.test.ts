@@ -1,7 +1,7 @@
 /** What it costs to find the conversations of a chunk of mails. */
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
-import { type Claim, claimMails, mailsNamed } from '../../src/store/emails.ts'
+import { type Claim, claimMails, mailsCiting, mailsNamed } from '../../src/store/emails.ts'
 import { newId } from '../../src/store/ids.ts'
 import { site } from './cast.ts'
 
@@ -30,8 +30,11 @@ const claim = (n: number): Claim => ({
   messageId: newId(),
   conversationId: newId(),
   cuts: null,
+  open: [`unseen${n}@customer.test`],
+  writer: `c${n}@customer.test`,
+  byPerson: true,
   contact: { id: newId(), address: `c${n}@customer.test`, name: 'C' },
-  rfcId: `m${n}@customer.test`,
+  rfcIds: [`m${n}@customer.test`],
   participants: [`c${n}@customer.test`, 'friend@customer.test'],
   at: Date.now(),
 })
@@ -47,7 +50,13 @@ it('IN8 a chunk costs the same in a site with 20 mails and in one with 600', asy
       )
     const { d1, rows } = counting()
     const chunk = Array.from({ length: 10 }, (_, n) => claim(mails + n))
-    await mailsNamed(d1, siteId, [...chunk.map(one => one.rfcId!), 'm3@customer.test'], ['c3@customer.test'])
+    await mailsNamed(
+      d1,
+      siteId,
+      [...chunk.flatMap(one => one.rfcIds), 'm3@customer.test'],
+      ['c3@customer.test'],
+    )
+    await mailsCiting(d1, siteId, ['unseen3@customer.test'], ['c3@customer.test'], ['c3@customer.test'])
     expect((await claimMails(d1, siteId, chunk)).size).toBe(10)
     return rows()
   }

@@ -92,7 +92,7 @@ describe('a tick', () => {
       await env.DB.prepare('ALTER TABLE inboxes_away RENAME TO inboxes').run()
     }
     const { jobs } = (await health()).clock
-    expect(Object.keys(jobs)).toEqual(['wake_conversations'])
+    expect(Object.keys(jobs).toSorted()).toEqual(['finish_merges', 'wake_conversations'])
   })
 
   it('CL5 without its settings nothing is done, and the missing one is named', async () => {

@@ -76,7 +76,7 @@ describe('drafts', () => {
       ['chart.png', 'inline', 'chart@x'],
       ['帳單.pdf', 'attachment', null],
     ])
-    // C22: a person sent it, so it is no automatic mail and no machine wrote it.
+    // A person sent it, so it is no automatic mail and no machine wrote it.
     expect(came.raw).not.toMatch(/auto-submitted/i)
     expect(came.text).not.toContain('AI assistant')
     await until(async () =>
@@ -122,6 +122,48 @@ describe('drafts', () => {
     ])
     expect((await call('POST', `/drafts/${draft.id}/approve`, headers)).body.error.code).toBe('draft_stale')
     expect((await call('POST', `/drafts/${draft.id}/approve`, headers, { reread: true })).status).toBe(200)
+  })
+
+  it('C22 one approved as it is is the person’s mail: no mark of a machine, no line that says so, and the person beside it', async () => {
+    const { headers, draft, customer, siteId, conversationId } = await drafted()
+    expect((await call('POST', `/drafts/${draft.id}/approve`, headers)).status).toBe(200)
+    const came = await until(async () => (await inboxOf(customer).catch(() => []))[0], 20_000)
+    expect(came.text).toContain(draft.content)
+    expect(came.raw).not.toMatch(/^(?:auto-submitted|x-auto-response-suppress|precedence):/im)
+    expect(came.text).not.toContain('AI assistant')
+    const sent = (await read(siteId, conversationId)).messages.find(one => one.id === draft.id)!
+    expect(sent.details).toMatchObject({ by: { kind: 'person', name: 'test' } })
+    expect(sent.details.edited).toBeUndefined()
+  })
+
+  it('I5 one that a person changed stays as it is when the contact writes again; the new text stands beside it', async () => {
+    const { headers, draft, customer, config, siteId, conversationId } = await drafted()
+    await call('PATCH', `/drafts/${draft.id}`, headers, { content: 'Dear Carol, I look into it myself.' })
+    const [first] = (await read(siteId, conversationId)).messages
+    await received(config, [
+      mail({
+        to: config.address,
+        from: customer,
+        headers: [`In-Reply-To: ${first!.details.mail!.rfcId}`],
+        text: 'And how do I reset my password?',
+      }),
+    ])
+    const beside = await draftIn(siteId, conversationId, 1)
+    expect(beside.content).toContain('Forgot password')
+    const kept = (await read(siteId, conversationId)).messages.find(one => one.id === draft.id)!
+    expect(kept).toMatchObject({
+      content: 'Dear Carol, I look into it myself.',
+      delivery: { status: 'draft' },
+      details: { edited: true, stale: true },
+    })
+    const { items } = (await call('GET', '/drafts/', headers)).body as never as { items: ListedMessage[] }
+    expect(items.map(one => one.id).toSorted()).toEqual([draft.id, beside.id].toSorted())
+    // The new one sent, what the person wrote is theirs to discard.
+    expect((await call('POST', `/drafts/${beside.id}/approve`, headers)).status).toBe(200)
+    expect((await read(siteId, conversationId)).messages.find(one => one.id === draft.id)).toMatchObject({
+      content: 'Dear Carol, I look into it myself.',
+      delivery: { status: 'draft' },
+    })
   })
 
   it('DR2 a discarded draft stays in its conversation, marked, and never leaves', async () => {
@@ -212,7 +254,7 @@ describe('what a person or a program writes', () => {
     waitMs: 15_000,
   })
 
-  it('WR1 a mail opens its recipient’s conversation and is sent when the server has said so; the same id again is the same mail', async () => {
+  it('WR1 C21 D19 H5 a mail opens its recipient’s conversation and is sent when the server has said so; the same id again is the same mail', async () => {
     const { siteId, headers } = await site()
     const config = await inbox(siteId, { assistantId: await assistant(siteId) })
     await sync(config)
@@ -224,7 +266,7 @@ describe('what a person or a program writes', () => {
     const came = await inboxOf(dan)
     expect(came).toHaveLength(1)
     expect(came[0]!.raw).toMatch(/^auto-submitted: auto-generated\r?$/im)
-    // D19: the customer's answer joins, and is answered.
+    // The customer's answer joins, and is answered.
     await arrives(config.address, [
       mail({
         to: config.address,
@@ -258,7 +300,7 @@ describe('what a person or a program writes', () => {
     expect(await writeEmail(env, eve)).toMatchObject({ kind: 'refused', problem: { code: 'not_found' } })
   })
 
-  it('WR4 a person answers a conversation: to whom the contact wants answers, from where they wrote, in the thread, unmarked', async () => {
+  it('WR4 C21 a person answers a conversation: to whom the contact wants answers, from where they wrote, in the thread, unmarked', async () => {
     const { siteId, headers } = await site()
     const config = await inbox(siteId, {
       assistantId: await assistant(siteId),

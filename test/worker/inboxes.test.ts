@@ -798,3 +798,70 @@ describe('who sees and changes inboxes', () => {
       expect((await ask(method, path, body)).status, path).toBe(404)
   })
 })
+
+describe('what an inbox looks at and trusts', () => {
+  it('IX7 each is saved and shown, by itself, and what is not named stays', async () => {
+    const { ask, row } = await office()
+    const made = await ask('POST', '/inboxes', { name: 'X', ...away(), force: true })
+    expect(made.json).toMatchObject({
+      ...{ watchSent: true, sentFolder: null, ownLists: [], forwarders: [], authenticationHost: null },
+    })
+    const path = `/inboxes/${made.json.id}`
+    const given = {
+      watchSent: false,
+      sentFolder: 'Gesendete Objekte',
+      ownLists: [
+        'Support@Lists.Shop.example',
+        'Our support <Support.Lists.Shop.example>',
+        'team.shop.example',
+      ],
+      forwarders: ['@Partner.example', 'ann@example.com', 'partner.example'],
+      authenticationHost: 'mx.shop.example',
+    }
+    const shown = {
+      ...given,
+      ownLists: ['support@lists.shop.example', 'support.lists.shop.example', 'team.shop.example'],
+      forwarders: ['partner.example', 'ann@example.com'],
+    }
+    for (const [field, value] of Object.entries(given)) {
+      const { status, json } = await ask('PATCH', path, { [field]: value })
+      expect(status, JSON.stringify(json)).toBe(200)
+      expect(json[field]).toEqual(shown[field as keyof typeof shown])
+    }
+    expect((await ask('GET', path)).json).toMatchObject(shown)
+    expect(JSON.parse((await row(made.json.id)).settings)).toMatchObject(shown)
+    const back = await ask('PATCH', path, { sentFolder: null, authenticationHost: null, ownLists: [] })
+    expect(back.json).toMatchObject({
+      sentFolder: null,
+      authenticationHost: null,
+      ownLists: [],
+      watchSent: false,
+    })
+  })
+
+  it.each([
+    ['watchSent', 'yes'],
+    ['sentFolder', ''],
+    ['sentFolder', 'two\nlines'],
+    ['sentFolder', 7],
+    ['ownLists', 'support.lists.shop.example'],
+    ['ownLists.0', ['nodots']],
+    ['ownLists.0', ['a b.example']],
+    ['ownLists.1', ['a.example', 'x@']],
+    ['ownLists', Array.from({ length: 101 }, (_, n) => `l${n}.example`)],
+    ['forwarders.0', ['not a sender']],
+    ['authenticationHost', ''],
+    ['authenticationHost', 'two\r\nlines'],
+  ])('IX8 %s that is %j is refused by name, and nothing is saved', async (field, value) => {
+    const { ask } = await office()
+    const name = field.split('.')[0]!
+    const made = await ask('POST', '/inboxes', { name: 'X', ...away(), force: true })
+    const path = `/inboxes/${made.json.id}`
+    const { status, json } = await ask('PATCH', path, { name: 'Changed', [name]: value })
+    expect({ status, error: json.error }).toMatchObject({
+      status: 400,
+      error: { code: 'invalid_field', field },
+    })
+    expect((await ask('GET', path)).json.name).toBe('X')
+  })
+})

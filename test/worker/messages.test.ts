@@ -154,7 +154,7 @@ describe('seed 003 on the wire', () => {
     expect(one.content + one.rest).toContain('Sentence number 3999')
   })
 
-  it('OU9 an answer is an outgoing message with its sources, its sender and how its delivery goes', async () => {
+  it('OU9 C21 an answer is an outgoing message with its sources, its sender and how its delivery goes', async () => {
     const { siteId, headers } = await site()
     const config = await inbox(siteId, {
       assistantId: await assistant(siteId),

@@ -70,6 +70,11 @@ describe('/openapi.json', () => {
       expect(good.length).toBeGreaterThan(0)
       for (const [status, response] of Object.entries(operation.responses)) {
         expect(response.description).not.toBe('')
+        // A thing that is gone, or stands elsewhere, has no body.
+        if (status === '204' || status === '308') {
+          expect(response.content).toBeUndefined()
+          continue
+        }
         const schemas = Object.values(response.content ?? {}).map(content => content.schema)
         expect(schemas).toHaveLength(1)
         // Seed 001's addresses keep the shape their users know.

@@ -1,0 +1,87 @@
+/** What becomes of a mail after it was to leave: reports of mail servers, a person's word, a copy seen elsewhere. */
+import type { ConversationEvent, ConversationState, Message, Turn } from './conversation.ts'
+import { problem } from './problem.ts'
+import { callBack, changed, inserted, unchanged, withoutDrafts } from './turn.ts'
+
+type Event<Type extends ConversationEvent['type']> = Extract<ConversationEvent, { type: Type }>
+
+/**
+ * A person of ours answered from another program: what the assistant has in the making is called back, and drafts are withdrawn but for
+ * what a person has worked on (B10, I4).
+ */
+export function answeredElsewhere(
+  before: ConversationState,
+  event: Event<'answered_elsewhere'>,
+  at: number,
+): Turn {
+  const called = event.fresh ? callBack(before, 'answered_elsewhere') : unchanged(before)
+  const withdrawn = withoutDrafts(event.fresh ? event.living : [], before.seq, 'answered_elsewhere', at)
+  const seq = before.seq + withdrawn.length + 1
+  const { message, moved } = inserted(
+    {
+      ...event.message,
+      direction: 'outgoing',
+      seq,
+      epoch: called.state.epoch,
+      delivery: { status: 'sent', problem: null, at: event.message.createdAt },
+    },
+    event.later ?? [],
+    before.length,
+  )
+  const later = before.lastMessage && before.lastMessage.at > message.createdAt
+  return {
+    state: {
+      ...called.state,
+      length: before.length + 1,
+      seq,
+      lastMessage: later ? before.lastMessage : { id: message.id, at: message.createdAt },
+    },
+    messages: [...withdrawn, message, ...moved],
+    effects: called.effects,
+  }
+}
+
+const HANDED_OVER = ['leaving', 'sent', 'uncertain', 'delayed']
+
+/** A mail that came back was handed over, whatever we knew of it; what came back for good does not become "delayed" by a late note. */
+export function reportCame(before: ConversationState, event: Event<'report_came'>, at: number): Turn {
+  const { message, status } = event
+  const now = message.delivery?.status ?? ''
+  if (message.direction !== 'outgoing' || !HANDED_OVER.includes(now) || now === status)
+    return unchanged(before)
+  const turn = changed(before, { ...message, delivery: { status, problem: event.problem, at } })
+  return { ...turn, state: { ...turn.state, pending: without(before.pending, message) } }
+}
+
+const RESENDABLE = ['failed', 'held', 'uncertain']
+
+/** The same bytes once more, and this time a person answers for them. */
+export function sentAgain(before: ConversationState, event: Event<'sent_again'>, at: number): Turn {
+  const { message, by } = event
+  if (message.direction !== 'outgoing' || !RESENDABLE.includes(message.delivery?.status ?? ''))
+    return { ...unchanged(before), refused: problem('not_resendable') }
+  const turn = changed(before, {
+    ...message,
+    delivery: { status: 'queued', problem: null, at },
+    details: { ...message.details, by },
+  })
+  const id = `again:${message.id}:${turn.state.seq}`
+  return { ...turn, effects: [{ kind: 'send_again', id, messageId: message.id }] }
+}
+
+export function settled(before: ConversationState, event: Event<'settled'>, at: number): Turn {
+  const { message, outcome, by } = event
+  if (message.delivery?.status !== 'uncertain')
+    return { ...unchanged(before), refused: problem('not_uncertain') }
+  const turn = changed(before, {
+    ...message,
+    delivery: { status: outcome, problem: outcome === 'failed' ? message.delivery.problem : null, at },
+    details: { ...message.details, ...(by ? { by } : {}) },
+  })
+  const id = `settle:${message.id}`
+  return { ...turn, effects: [{ kind: 'settle', id, messageId: message.id, outcome }] }
+}
+
+function without(pending: ConversationState['pending'], message: Message): ConversationState['pending'] {
+  return pending?.messageId === message.id ? null : pending
+}

@@ -1,0 +1,109 @@
+/**
+ * Two conversations that turn out to be one. The loser freezes and hands its messages to the winner under their ids; nothing of either is
+ * lost, and nothing is sent because of the merge: what either was about to answer is answered once, for both.
+ */
+import type { ConversationEvent, ConversationState, Effect, Message, Owes, Turn } from './conversation.ts'
+import { callBack, unchanged, withoutDrafts } from './turn.ts'
+
+type Event<Type extends ConversationEvent['type']> = Extract<ConversationEvent, { type: Type }>
+
+export function mergedInto(before: ConversationState, event: Event<'merged_into'>, at: number): Turn {
+  if (before.movedTo !== undefined) return unchanged(before)
+  const called = callBack(before, 'merged')
+  const withdrawn = withoutDrafts(event.living, before.seq, 'merged', at)
+  const { winner, owes } = event
+  return {
+    state: { ...called.state, movedTo: winner, seq: before.seq + withdrawn.length + 1 },
+    messages: withdrawn,
+    effects: [...called.effects, { kind: 'hand_over', id: 'hand_over', to: winner, owes }],
+  }
+}
+
+/** Messages that are here already, from a part that came twice, take what changed about them meanwhile and nothing else. */
+export function mergedFrom(before: ConversationState, event: Event<'merged_from'>, at: number): Turn {
+  const { part, present } = event
+  const theirs = new Map(part.messages.map(one => [one.id, one]))
+  const here = present.map(one => taken(one, theirs.get(one.id)))
+  const known = new Set(present.map(one => one.id))
+  // An answer of another count of epochs is never taken for one of ours.
+  const added = part.messages.filter(one => !known.has(one.id)).map(one => ({ ...one, epoch: 0 }))
+  const settled = here.findIndex(one => one.id === part.after) + 1
+  const all = [...here.slice(0, settled), ...byTime(here.slice(settled), added)]
+  const loser = part.rest && !before.absorbed?.includes(part.rest.state.id) ? part.rest : null
+  const seq = Math.max(before.seq, loser?.state.seq ?? 0) + 1
+  const messages = all
+    .map((one, position) => ({ ...one, position }))
+    .filter(one => !same(one, present[one.position]))
+    .map(one => ({ ...one, seq }))
+  if (messages.length === 0 && !loser) return unchanged(before)
+  const state = { ...before, seq, length: all.length }
+  return loser ? withRest(state, messages, loser, event.owes, at) : { state, messages, effects: [] }
+}
+
+function withRest(
+  before: ConversationState,
+  messages: Message[],
+  loser: NonNullable<Event<'merged_from'>['part']['rest']>,
+  owes: Owes,
+  at: number,
+): Turn {
+  const { state: other } = loser
+  const owner = before.owner === 'person' || other.owner === 'person' ? 'person' : 'assistant'
+  const last = [before.lastMessage, other.lastMessage].filter(one => one !== null)
+  const closedSaidAt = Math.max(before.closedSaidAt ?? 0, other.closedSaidAt ?? 0)
+  const state: ConversationState = {
+    ...before,
+    owner,
+    autoReplyEnabled: before.autoReplyEnabled && other.autoReplyEnabled,
+    unread: before.unread + other.unread,
+    lastMessage: last.toSorted((a, b) => b.at - a.at)[0] ?? null,
+    linkedTo: before.linkedTo === other.id ? null : before.linkedTo,
+    absorbed: [...(before.absorbed ?? []), other.id, ...(other.absorbed ?? [])],
+    createdAt: Math.min(before.createdAt, other.createdAt),
+    ...(closedSaidAt > 0 ? { closedSaidAt } : {}),
+  }
+  // Nothing more is owed than was: without a question of the loser's, the winner's own answer goes its way.
+  if (loser.owes === null && owner === before.owner) return { state, messages, effects: [] }
+  const called = callBack(state, owner === before.owner ? 'superseded' : 'taken_over')
+  const { epoch } = called.state
+  const draft = owes !== 'answer' && loser.owes !== 'answer'
+  const ask: Effect = { kind: 'ask_assistant', id: `ask:${epoch}:${at}`, epoch, draft }
+  return { ...called, messages, effects: [...called.effects, ...(owner === 'person' ? [] : [ask])] }
+}
+
+/** What changes about a message after it was made: its delivery and what is said about it. */
+function taken(here: Message, theirs: Message | undefined): Message {
+  if (
+    !theirs ||
+    JSON.stringify([here.delivery, here.details]) === JSON.stringify([theirs.delivery, theirs.details])
+  )
+    return here
+  return { ...here, delivery: theirs.delivery, details: theirs.details }
+}
+
+/** Both in their own order, the earlier head first. */
+function byTime(one: readonly Message[], other: readonly Message[]): Message[] {
+  const all: Message[] = []
+  let [i, j] = [0, 0]
+  while (i < one.length || j < other.length) {
+    const [a, b] = [one[i], other[j]]
+    if (a && (!b || a.createdAt <= b.createdAt)) {
+      all.push(a)
+      i += 1
+    } else {
+      all.push(b!)
+      j += 1
+    }
+  }
+  return all
+}
+
+function same(one: Message, other: Message | undefined): boolean {
+  return (
+    other !== undefined &&
+    one.id === other.id &&
+    one.position === other.position &&
+    one.delivery === other.delivery &&
+    one.details === other.details
+  )
+}

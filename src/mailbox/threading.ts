@@ -1,0 +1,190 @@
+/**
+ * Where the mails of a chunk belong: asked of D1 in two round trips whatever the chunk's size, decided by domain/placement.ts, claimed in
+ * one transaction, and merged where a mail shows two conversations to be one.
+ */
+import { isOwnAddress } from '../domain/address.ts'
+import { mayMerge, Placer, type Placing } from '../domain/placement.ts'
+import { isReset } from '../domain/reset.ts'
+import { citedIds, idKey } from '../domain/thread.ts'
+import { type Candidate, type Claim, type Claimed, cutsIn, mailsCiting, mailsNamed } from '../store/emails.ts'
+import type { MailboxConfig } from '../store/inboxes.ts'
+import { type Merge, mergeConversations, mergeTold, peopleOf } from '../store/merges.ts'
+import { everyone, ownAddresses, ownId, type Reading, threadIndex, weigh } from './reading.ts'
+
+export interface Thread {
+  /** Null: it opens its own. */
+  conversationId: string | null
+  linkedTo: string | null
+  /** The conversation that this mail, a reset command, cuts its writer off from. */
+  cuts: string | null
+  mergeWith: string[]
+  open: string[]
+  /** The mail of ours that has its Message-ID. */
+  ours: Candidate | null
+  /** The mail of ours that it, a bounce, is about. */
+  about: Candidate | null
+}
+
+/** Chooses a conversation for each mail, the earlier ones of the same chunk known to the later. May make a verdict milder, and a mail that says it is ours a stranger's. */
+export async function findThreads(
+  readings: readonly Reading[],
+  config: MailboxConfig,
+  d1: D1Database,
+): Promise<Map<Reading, Thread>> {
+  const { siteId } = config
+  const all = readings.map(reading => ({ reading, mail: placing(reading, config) }))
+  const ids = unique(
+    all.flatMap(({ mail }) => [
+      ...(mail.id === null ? [] : [mail.id]),
+      ...(mail.alsoKnownAs ?? []),
+      ...mail.cited,
+    ]),
+  )
+  const asked = unique([...ids, ...readings.flatMap(({ report }) => report?.originalIds ?? [])])
+  const joining = unique(all.flatMap(({ mail }) => [mail.writer, ...mail.speaksFor]))
+  const shown = unique([...all.flatMap(({ mail }) => [...mail.everyone]), ...ownAddresses(config)])
+  const [named, citing, cuts] = await Promise.all([
+    mailsNamed(d1, siteId, asked, joining),
+    mailsCiting(d1, siteId, ids, shown, joining),
+    cutsIn(d1, siteId, ids, joining),
+  ])
+  const placer = new Placer({
+    held: mapped(named, proposal),
+    citing: mapped(citing, one => ({ ...proposal(one), writer: one.writer })),
+    through: (id, who) => cuts.get(`${id} ${who}`) ?? id,
+    isOurs: address => isOwnAddress(address, ownAddresses(config)),
+  })
+  const threads = new Map<Reading, Thread>()
+  for (const { reading, mail } of all) {
+    const known = (id: string) => named.get(id) ?? []
+    const answersOurs = mail.cited
+      .flatMap(known)
+      .some(one => one.ours !== null && one.participants.includes(mail.writer))
+    if (answersOurs) reading.verdict = weigh(reading.row, reading.email, config, reading.authentication, true)
+    const about = reading.report?.originalIds.flatMap(known).find(one => one.ours !== null) ?? null
+    const ours = (mail.id === null ? [] : known(mail.id)).find(one => one.ours !== null) ?? null
+    // Whoever denies a sender cannot know what only those have whom we wrote to.
+    const denied = reading.authentication === 'fail' && !answersOurs
+    const placed = placer.place({ ...mail, denied }, reading.ids.conversationId)
+    // Anyone can write our address under From. Where nothing proves it, a copy in INBOX is ours only in a thread that it knows the ids of.
+    if (reading.oursTo && !reading.certainlyOurs && placed.conversationId === null) {
+      reading.oursTo = null
+      reading.contact = reading.writer
+      reading.ids.contactId = reading.ids.writerId
+    }
+    const thread: Thread = { ...placed, cuts: null, ours, about }
+    if (about) Object.assign(thread, { conversationId: about.conversationId, linkedTo: null, mergeWith: [] })
+    const anew = reading.verdict.class === 'person' && placed.conversationId !== null
+    if (anew && isReset(reading.view.content, config.settings.resetCommand)) {
+      thread.cuts = placed.conversationId
+      thread.conversationId = null
+      thread.mergeWith = []
+      // Mails of the same chunk that come after the reset go where it leads.
+      for (const start of [
+        ...mail.cited.flatMap(known).map(one => one.conversationId),
+        placed.conversationId!,
+      ])
+        cuts.set(`${start} ${mail.writer}`, reading.ids.conversationId)
+      placer.moved(mail, reading.ids.conversationId)
+    }
+    threads.set(reading, thread)
+  }
+  return threads
+}
+
+function placing(reading: Reading, config: MailboxConfig): Placing {
+  const { email, oursTo } = reading
+  const from = reading.writer.address
+  const isOurs = (address: string) => isOwnAddress(address, ownAddresses(config))
+  const cited = citedIds(email).map(idKey)
+  const index = threadIndex(reading)
+  return {
+    id: ownId(reading),
+    alsoKnownAs: index ? [index.id] : [],
+    cited: cited.length === 0 && index?.isReply ? [index.id] : cited,
+    // What we wrote ourselves belongs where those take part whom we wrote to.
+    speaksFor: oursTo ? everyone(email).filter(one => !isOurs(one)) : [from],
+    writer: from,
+    everyone: new Set(everyone(email)),
+  }
+}
+
+function proposal(one: { conversationId: string; participants: string[] }) {
+  return { conversationId: one.conversationId, participants: new Set(one.participants) }
+}
+
+export function claimOf(reading: Reading, thread: Thread, config: MailboxConfig): Claim {
+  const { email, contact, row, ids } = reading
+  const from = reading.writer.address
+  const byPerson = reading.verdict.class === 'person'
+  const shown = everyone(email).filter(one => !isOwnAddress(one, ownAddresses(config)))
+  return {
+    contentKey: reading.contentKey,
+    messageId: ids.messageId,
+    conversationId: thread.conversationId ?? ids.conversationId,
+    cuts: thread.cuts,
+    open: thread.open,
+    writer: from,
+    byPerson,
+    contact: {
+      id: ids.contactId,
+      address: contact.address,
+      name: contact.name || contact.address || 'Unknown sender',
+    },
+    rfcIds: [ownId(reading), threadIndex(reading)?.id ?? null].filter(id => id !== null),
+    // Nobody is brought in by a mail whose sender was denied, and by a report nobody either.
+    participants: thread.about ? [] : reading.authentication === 'fail' ? [from].filter(Boolean) : shown,
+    at: row.internalDate,
+  }
+}
+
+/**
+ * Merges what these mails show to be one conversation, and tells the objects that lost theirs. What cannot be told now, the clock tells.
+ *
+ * @returns where what was claimed for a loser belongs now
+ */
+export async function mergeShown(
+  threads: Map<Reading, Thread>,
+  claimed: Map<string, Claimed>,
+  { env, config }: { env: Env; config: MailboxConfig },
+): Promise<Map<string, string>> {
+  const groups = [...threads].flatMap(([reading, { mergeWith }]) => {
+    const here = claimed.get(reading.contentKey)
+    return here && !here.erased && mergeWith.length > 0 ? [[here.conversationId, ...mergeWith]] : []
+  })
+  const moved = new Map<string, string>()
+  for (const [here, ...others] of groups)
+    for (const other of others) {
+      const now = (id: string) => moved.get(id) ?? id
+      const pair = [now(here!), now(other)]
+      if (pair[0] === pair[1] || !(await isOne(env.DB, config.siteId, pair))) continue
+      const merges = await mergeConversations(env.DB, config.siteId, pair, Date.now())
+      for (const merge of merges) {
+        for (const [loser, winner] of moved) if (winner === merge.loserId) moved.set(loser, merge.winnerId)
+        moved.set(merge.loserId, merge.winnerId)
+      }
+      await tellMerges(env, config.siteId, merges)
+    }
+  return moved
+}
+
+async function isOne(d1: D1Database, siteId: string, pair: readonly string[]): Promise<boolean> {
+  const { people, cut } = await peopleOf(d1, siteId, pair)
+  const [one, other] = pair.map(id => people.get(id)!)
+  return !cut && mayMerge(one!, other!)
+}
+
+export async function tellMerges(env: Env, siteId: string, merges: readonly Merge[]): Promise<void> {
+  for (const { loserId, winnerId } of merges) {
+    await env.CONVERSATION.getByName(`${siteId}/${loserId}`).mergeInto(winnerId)
+    await mergeTold(env.DB, siteId, loserId, Date.now())
+  }
+}
+
+function mapped<A, B>(map: Map<string, A[]>, made: (one: A) => B): Map<string, B[]> {
+  return new Map([...map].map(([key, list]) => [key, list.map(made)]))
+}
+
+function unique(list: readonly string[]): string[] {
+  return [...new Set(list)]
+}
