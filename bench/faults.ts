@@ -23,7 +23,7 @@ import type { MailServers } from '../test/servers/mail-servers.ts'
 import { startProxy, type TcpProxy } from '../test/servers/proxy.ts'
 import { type FailPoint, type Failure, type HeldSmtp, startHeldSmtp } from './held-smtp.ts'
 import { inParallel } from './parallel.ts'
-import { imapClient, type Sender, sender } from './post.ts'
+import { answersIn, type Sender, sender } from './post.ts'
 import { markerOf, numberIn, randomFrom } from './post-bag.ts'
 import { markdown, note } from './report.ts'
 import { atEnd, type Inbox, logOf, run, type Stack, startServers, startStack } from './stack.ts'
@@ -335,12 +335,13 @@ async function afterwards(lab: Lab, later: { mails: Mail[]; result: Round }[]): 
   // What would come twice would come now.
   await lab.stack.tick()
   await sleep(3_000)
-  const copies = await copiesInBoxes(lab)
+  const boxes = await Promise.all(CUSTOMERS.map(address => answersIn(lab.servers, address)))
+  const copiesOf = (id: string) => boxes.reduce((sum, box) => sum + (box.get(id) ?? 0), 0)
   for (const { mails, result } of later) {
     judge(mails, seen, result, [])
     for (const { n, messageId } of mails) {
       const handed = lab.smtp.mails.filter(one => one.inReplyTo === messageId)
-      const came = copies.get(messageId) ?? 0
+      const came = copiesOf(messageId)
       const due = handed.filter(one => one.handedOn).length
       const uncertain = seen.get(n)?.answers.some(one => one.status === 'uncertain') ?? false
       if (came > 1) result.violations.push(`mail ${n}: its answer was sent ${came} times`)
@@ -352,23 +353,6 @@ async function afterwards(lab: Lab, later: { mails: Mail[]; result: Round }[]): 
         )
     }
   }
-}
-
-/** How many answers to each mail lie in the customers' boxes. */
-async function copiesInBoxes({ servers }: Lab): Promise<Map<string, number>> {
-  const copies = new Map<string, number>()
-  for (const address of CUSTOMERS) {
-    const client = imapClient(servers, address)
-    await client.connect()
-    const box = await client.mailboxOpen('INBOX', { readOnly: true })
-    if (box.exists > 0)
-      for await (const { envelope } of client.fetch('1:*', { envelope: true })) {
-        const to = envelope?.inReplyTo ?? ''
-        copies.set(to, (copies.get(to) ?? 0) + 1)
-      }
-    await client.logout()
-  }
-  return copies
 }
 
 function journal(): Map<number, Round> {

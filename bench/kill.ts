@@ -20,7 +20,7 @@ import { parseArgs } from 'node:util'
 import type { MailServers } from '../test/servers/mail-servers.ts'
 import { type HeldSmtp, type Point, startHeldSmtp } from './held-smtp.ts'
 import { inParallel } from './parallel.ts'
-import { imapClient, type Sender, sender } from './post.ts'
+import { answersIn, type Sender, sender } from './post.ts'
 import { markerOf, numberIn, randomFrom } from './post-bag.ts'
 import { markdown, note } from './report.ts'
 import { atEnd, logOf, run, type Stack, startServers, startStack } from './stack.ts'
@@ -225,7 +225,7 @@ async function findings(lab: Lab) {
         answers.set(n, [...(answers.get(n) ?? []), message.delivery?.status ?? 'none'])
     }
   })
-  const copies = await copiesInBox(lab)
+  const copies = await answersIn(lab.servers, CUSTOMER)
   const violations: string[] = []
   const stored = rawMails(stack.dir)
   if (stored !== mails.length) violations.push(`${stored} raw mails in R2 of ${mails.length} sent`)
@@ -260,21 +260,6 @@ async function findings(lab: Lab) {
       rows.push([victim, where, String(each), String(some.length), ...Object.values(count).map(String)])
     }
   return { rows, violations }
-}
-
-/** How many answers to each mail lie in the customer's box. */
-async function copiesInBox({ servers }: Lab): Promise<Map<string, number>> {
-  const client = imapClient(servers, CUSTOMER)
-  await client.connect()
-  const copies = new Map<string, number>()
-  const box = await client.mailboxOpen('INBOX', { readOnly: true })
-  if (box.exists > 0)
-    for await (const { envelope } of client.fetch('1:*', { envelope: true })) {
-      const to = envelope?.inReplyTo ?? ''
-      copies.set(to, (copies.get(to) ?? 0) + 1)
-    }
-  await client.logout()
-  return copies
 }
 
 /** Raw mails in the bucket, by its own list. */

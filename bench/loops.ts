@@ -14,10 +14,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { ImapFlow } from 'imapflow'
-import nodemailer from 'nodemailer'
 import { CAPS } from '../src/domain/outbox.ts'
 import type { MailServers } from '../test/servers/mail-servers.ts'
-import { imapClient, newMessageId } from './post.ts'
+import { imapClient, sender } from './post.ts'
 import { type Figure, note, table } from './report.ts'
 import { atEnd, type Inbox, run, type Stack, startServers, startStack } from './stack.ts'
 
@@ -99,11 +98,12 @@ async function all(): Promise<number> {
 }
 
 async function withRobot(servers: MailServers, stack: Stack, inbox: Inbox, robot: Robot): Promise<Figure> {
-  const post = poster(servers)
+  const customer = sender(servers)
+  atEnd(async () => customer.stop())
   const box = imapClient(servers, robot.address)
   await box.connect()
   const first = robot.answer(0)
-  await post({
+  await customer.send({
     ...first,
     headers: {},
     to: robot.inbox,
@@ -119,18 +119,17 @@ async function withRobot(servers: MailServers, stack: Stack, inbox: Inbox, robot
     for (const mail of mails) {
       came += 1
       answered += 1
-      await post({
-        ...robot.answer(answered),
+      await customer.send({
+        ...withThread(robot.answer(answered), mail.messageId),
         to: robot.inbox,
         subject: `Re: ${mail.subject}`,
-        inReplyTo: mail.messageId,
         text: `${QUESTION} I answer by myself, for the ${answered}. time.`,
       })
     }
     await sleep(100)
   }
   await box.logout()
-  post.stop()
+  customer.stop()
   const held = await heldIn(stack, inbox)
   note(
     `${robot.name}: ${came} mails came, ${answered} answers went back, ${held} answers were held or left to a person`,
@@ -143,17 +142,22 @@ async function withRobot(servers: MailServers, stack: Stack, inbox: Inbox, robot
   }
 }
 
+function withThread<Answer extends { headers: Record<string, string> }>(answer: Answer, to: string): Answer {
+  return { ...answer, headers: { ...answer.headers, 'In-Reply-To': to, References: to } }
+}
+
 /** Two sites that know nothing of each other; a customer's mail is forged so that the first answers the second. */
 async function twoCopies(servers: MailServers, one: Inbox, other: Inbox): Promise<Figure> {
-  const post = poster(servers)
-  await post({
+  const customer = sender(servers)
+  atEnd(async () => customer.stop())
+  await customer.send({
     ...plain(other.address),
     to: one.address,
     subject: 'A question',
     text: QUESTION,
   })
   await sleep(lasting + 10_000)
-  post.stop()
+  customer.stop()
   const counts = await Promise.all(
     [one, other].map(async inbox => {
       const box = imapClient(servers, inbox.address)
@@ -193,43 +197,6 @@ async function unseen(box: ImapFlow, known: number): Promise<{ subject: string; 
   for await (const { envelope } of box.fetch(`${known + 1}:${exists}`, { envelope: true }))
     found.push({ subject: envelope?.subject ?? '', messageId: envelope?.messageId ?? '' })
   return found
-}
-
-interface Letter {
-  from: string
-  envelope: string
-  headers: Record<string, string>
-  to: string
-  subject: string
-  text: string
-  inReplyTo?: string
-}
-
-function poster(servers: MailServers) {
-  const transport = nodemailer.createTransport({
-    ...{ host: '127.0.0.1', port: servers.smtp.port, secure: false, ignoreTLS: true },
-    ...{ pool: true, maxConnections: 1, maxMessages: Number.MAX_SAFE_INTEGER },
-  })
-  const post = async ({ from, envelope, headers, to, subject, text, inReplyTo }: Letter) => {
-    const raw = [
-      `From: A robot <${from}>`,
-      `To: <${to}>`,
-      `Subject: ${subject}`,
-      `Message-ID: ${newMessageId()}`,
-      `Date: ${new Date().toUTCString().replace('GMT', '+0000')}`,
-      ...(inReplyTo ? [`In-Reply-To: ${inReplyTo}`, `References: ${inReplyTo}`] : []),
-      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
-      'MIME-Version: 1.0',
-      'Content-Type: text/plain; charset=utf-8',
-      '',
-      text,
-      '',
-    ].join('\r\n')
-    await transport.sendMail({ envelope: { from: envelope, to: [to] }, raw })
-  }
-  const stop = () => transport.close()
-  atEnd(async () => stop())
-  return Object.assign(post, { stop })
 }
 
 await run(all)

@@ -10,8 +10,19 @@ export interface Sent {
   acceptedAt: number
 }
 
+export interface Letter {
+  from: string
+  to: string
+  subject: string
+  text: string
+  messageId?: string
+  headers?: Record<string, string>
+  /** The envelope's sender, where it is another than From; '' is nobody. */
+  envelope?: string
+}
+
 export interface Sender {
-  send(mail: { from: string; to: string; subject: string; text: string; messageId?: string }): Promise<Sent>
+  send(mail: Letter): Promise<Sent>
   stop(): void
 }
 
@@ -29,20 +40,21 @@ export function sender(servers: MailServers): Sender {
     ...{ pool: true, maxConnections: 1, maxMessages: Number.MAX_SAFE_INTEGER },
   })
   return {
-    async send({ from, to, subject, text, messageId = newMessageId() }) {
+    async send({ from, to, subject, text, messageId = newMessageId(), headers = {}, envelope = from }) {
       const raw = [
         `From: Alice Example <${from}>`,
         `To: <${to}>`,
         `Subject: ${subject}`,
         `Message-ID: ${messageId}`,
         `Date: ${new Date().toUTCString().replace('GMT', '+0000')}`,
+        ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
         'MIME-Version: 1.0',
         'Content-Type: text/plain; charset=utf-8',
         '',
         text,
         '',
       ].join('\r\n')
-      await transport.sendMail({ envelope: { from, to: [to] }, raw })
+      await transport.sendMail({ envelope: { from: envelope, to: [to] }, raw })
       return { messageId, acceptedAt: performance.now() }
     },
     stop: () => transport.close(),
@@ -56,6 +68,21 @@ export function imapClient(servers: MailServers, user: string): ImapFlow {
     tls: { ca: readFileSync(servers.ca) } as object,
     ...{ logger: false, disableAutoIdle: true },
   })
+}
+
+/** How many answers to each mail, by its Message-ID, lie in a customer's box. */
+export async function answersIn(servers: MailServers, address: string): Promise<Map<string, number>> {
+  const client = imapClient(servers, address)
+  await client.connect()
+  const answers = new Map<string, number>()
+  const box = await client.mailboxOpen('INBOX', { readOnly: true })
+  if (box.exists > 0)
+    for await (const { envelope } of client.fetch('1:*', { envelope: true })) {
+      const to = envelope?.inReplyTo ?? ''
+      answers.set(to, (answers.get(to) ?? 0) + 1)
+    }
+  await client.logout()
+  return answers
 }
 
 export interface Watcher {

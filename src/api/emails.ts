@@ -196,7 +196,7 @@ export const emails = noun()
 async function quarantinePage(env: Env, siteId: string, who: Who, from: string | undefined, many: number) {
   const after = readCursor(from, z.tuple([z.int(), z.string()]))
   const position = after && { at: after[0], id: after[1] }
-  const rows = await quarantined(env.DB, db(env.DB), siteId, who.inboxes, position, many + 1)
+  const rows = await quarantined(db(env.DB), env.DB, siteId, who.inboxes, position, many + 1)
   return pageOf(rows, many, row => [row.createdAt, row.id])
 }
 

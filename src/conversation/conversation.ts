@@ -13,7 +13,9 @@ import {
   type Delivery,
   type MergedPart,
   type Message,
+  type Opening,
   type Owes,
+  opened,
   step,
   type Turn,
 } from '../domain/conversation.ts'
@@ -26,15 +28,10 @@ import { project, removeCopy } from '../store/conversations.ts'
 import { Memory, type OwedEffect } from './memory.ts'
 import { perform } from './perform.ts'
 
-/** Enough to open a conversation where something is the first of it. */
-export type Opening = Pick<
-  ConversationState,
-  'siteId' | 'id' | 'inboxId' | 'contact' | 'title' | 'linkedTo' | 'createdAt'
->
-
-/** What a Mailbox brings: a mail as an event. */
+/** Where a mail went; nowhere, where its conversation was erased. */
 export type Taken = { conversationId: string } | { erased: true }
 
+/** What a Mailbox brings: a mail as an event. */
 export interface Arrival {
   opening: Opening
   event: Omit<Extract<ConversationEvent, { type: 'mail_arrived' }>, 'type' | 'known' | 'living' | 'later'>
@@ -628,23 +625,4 @@ function inParts(messages: readonly Message[]): Message[][] {
     parts.at(-1)!.push(message)
   }
   return parts
-}
-
-function opened(opening: Opening): ConversationState {
-  return {
-    v: 1,
-    ...opening,
-    status: 'open',
-    owner: 'assistant',
-    autoReplyEnabled: true,
-    epoch: 1,
-    seq: 0,
-    length: 0,
-    unread: 0,
-    lastReadAt: null,
-    lastMessage: null,
-    pending: null,
-    answered: null,
-    handsOver: null,
-  }
 }

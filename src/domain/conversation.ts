@@ -55,6 +55,31 @@ export interface ConversationState {
   createdAt: number
 }
 
+/** Enough to open a conversation where something is the first of it. */
+export type Opening = Pick<
+  ConversationState,
+  'siteId' | 'id' | 'inboxId' | 'contact' | 'title' | 'linkedTo' | 'createdAt'
+>
+
+export function opened(opening: Opening): ConversationState {
+  return {
+    v: 1,
+    ...opening,
+    status: 'open',
+    owner: 'assistant',
+    autoReplyEnabled: true,
+    epoch: 1,
+    seq: 0,
+    length: 0,
+    unread: 0,
+    lastReadAt: null,
+    lastMessage: null,
+    pending: null,
+    answered: null,
+    handsOver: null,
+  }
+}
+
 /** A message as the conversation keeps it; `seq` is that of its last change. */
 export interface Message {
   id: string

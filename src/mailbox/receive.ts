@@ -8,8 +8,8 @@
  * delivery fails stays owed and does not hold up the others.
  */
 
-import type { Opening } from '../conversation/conversation.ts'
 import { normaliseAddress } from '../domain/address.ts'
+import type { Opening } from '../domain/conversation.ts'
 import { type Problem, problem } from '../domain/problem.ts'
 import { bareSubject } from '../domain/thread.ts'
 import { log } from '../log.ts'

@@ -9,6 +9,25 @@ export type MessageRow = typeof messages.$inferSelect
 
 const MOST = 40
 
+/** The messages whose ids a query finds, in its order. */
+async function found(
+  db: Db,
+  d1: D1Database,
+  siteId: string,
+  query: string,
+  ...bound: unknown[]
+): Promise<MessageRow[]> {
+  const { results } = await steady(() =>
+    d1
+      .prepare(query)
+      .bind(siteId, ...bound)
+      .all<{ id: string }>(),
+  )
+  const ids = results.map(row => row.id)
+  const rows = await messagesById(db, siteId, ids)
+  return rows.toSorted((a, b) => ids.indexOf(a.id) - ids.indexOf(b.id))
+}
+
 /** The messages with this Message-ID, in the form of `idKey`; several where an id was used again. */
 export async function messagesNamed(
   db: Db,
@@ -16,17 +35,8 @@ export async function messagesNamed(
   siteId: string,
   rfcId: string,
 ): Promise<MessageRow[]> {
-  const { results } = await steady(() =>
-    d1
-      .prepare('SELECT message_id AS id FROM message_ids WHERE site_id = ?1 AND rfc_id = ?2 LIMIT ?3')
-      .bind(siteId, rfcId, MOST)
-      .all<{ id: string }>(),
-  )
-  return messagesById(
-    db,
-    siteId,
-    results.map(row => row.id),
-  )
+  const query = 'SELECT message_id AS id FROM message_ids WHERE site_id = ?1 AND rfc_id = ?2 LIMIT ?3'
+  return found(db, d1, siteId, query, rfcId, MOST)
 }
 
 /** The newest messages of the conversations in which this contact was active last. */
@@ -36,24 +46,13 @@ export async function messagesWith(
   siteId: string,
   address: string,
 ): Promise<MessageRow[]> {
-  const { results } = await steady(() =>
-    d1
-      .prepare(
-        `SELECT m.id, m.created_at FROM contacts who
-         CROSS JOIN (SELECT id, contact_id FROM conversations WHERE site_id = ?1 AND contact_id =
-             (SELECT id FROM contacts WHERE site_id = ?1 AND address = ?2) ORDER BY last_message_at DESC, id DESC LIMIT 10) c
-         CROSS JOIN messages m ON m.site_id = ?1 AND m.conversation_id = c.id
-         WHERE who.site_id = ?1 AND who.address = ?2
-         ORDER BY m.created_at DESC, m.id DESC LIMIT ?3`,
-      )
-      .bind(siteId, address, MOST)
-      .all<{ id: string }>(),
-  )
-  return messagesById(
-    db,
-    siteId,
-    results.map(row => row.id),
-  )
+  const query = `
+    SELECT m.id FROM (
+      SELECT id FROM conversations WHERE site_id = ?1
+      AND contact_id = (SELECT id FROM contacts WHERE site_id = ?1 AND address = ?2) ORDER BY last_message_at DESC, id DESC LIMIT 10) c
+    CROSS JOIN messages m ON m.site_id = ?1 AND m.conversation_id = c.id
+    ORDER BY m.created_at DESC, m.id DESC LIMIT ?3`
+  return found(db, d1, siteId, query, address, MOST)
 }
 
 /** What was written in answer to a mail, the oldest first. */
@@ -61,47 +60,29 @@ export async function answersTo(
   db: Db,
   d1: D1Database,
   siteId: string,
-  { conversationId, position, rfcId }: { conversationId: string; position: number; rfcId: string },
+  mail: { conversationId: string; position: number; rfcId: string },
 ): Promise<MessageRow[]> {
-  const { results } = await steady(() =>
-    d1
-      .prepare(
-        `SELECT id FROM messages WHERE site_id = ?1 AND conversation_id = ?2 AND position > ?3 AND direction = 'outgoing'
-         AND json_extract(details, '$.mail.inReplyTo') = ?4 ORDER BY position LIMIT ?5`,
-      )
-      .bind(siteId, conversationId, position, rfcId, MOST)
-      .all<{ id: string }>(),
-  )
-  const rows = await messagesById(
-    db,
-    siteId,
-    results.map(row => row.id),
-  )
-  return rows.toSorted((a, b) => a.position - b.position)
+  const query = `
+    SELECT id FROM messages WHERE site_id = ?1 AND conversation_id = ?2 AND position > ?3 AND direction = 'outgoing'
+    AND json_extract(details, '$.mail.inReplyTo') = ?4 ORDER BY position LIMIT ?5`
+  return found(db, d1, siteId, query, mail.conversationId, mail.position, mail.rfcId, MOST)
 }
 
-/** Mails in quarantine, the oldest first, from just after one. */
+/** Mails in quarantine, the oldest first, from just after one; `inboxes` null is all of them. */
 export async function quarantined(
-  d1: D1Database,
   db: Db,
+  d1: D1Database,
   siteId: string,
   inboxes: readonly string[] | null,
   after: { at: number; id: string } | null,
   limit: number,
 ): Promise<MessageRow[]> {
-  const { results } = await steady(() =>
-    d1
-      .prepare(
-        // As the partial index of migration 0013 has it.
-        `SELECT id FROM messages WHERE site_id = ?1 AND json_extract(details, '$.quarantine.code') IS NOT NULL
-         AND (created_at, id) > (?2, ?3)
-         AND (?4 IS NULL OR json_extract(details, '$.mail.inboxId') IN (SELECT value FROM json_each(?4)))
-         ORDER BY created_at, id LIMIT ?5`,
-      )
-      .bind(siteId, after?.at ?? 0, after?.id ?? '', inboxes && JSON.stringify(inboxes), limit)
-      .all<{ id: string }>(),
-  )
-  const ids = results.map(row => row.id)
-  const rows = await messagesById(db, siteId, ids)
-  return rows.toSorted((a, b) => ids.indexOf(a.id) - ids.indexOf(b.id))
+  // As the partial index of migration 0013 has it.
+  const query = `
+    SELECT id FROM messages WHERE site_id = ?1 AND json_extract(details, '$.quarantine.code') IS NOT NULL
+    AND (created_at, id) > (?2, ?3)
+    AND (?4 IS NULL OR json_extract(details, '$.mail.inboxId') IN (SELECT value FROM json_each(?4)))
+    ORDER BY created_at, id LIMIT ?5`
+  const only = inboxes && JSON.stringify(inboxes)
+  return found(db, d1, siteId, query, after?.at ?? 0, after?.id ?? '', only, limit)
 }

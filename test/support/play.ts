@@ -4,6 +4,7 @@ import {
   type ConversationState,
   type Effect,
   type Message,
+  opened,
   step,
   type Turn,
 } from '../../src/domain/conversation.ts'
@@ -14,29 +15,18 @@ export const AT = Date.UTC(2026, 10, 20, 9)
 
 /** A conversation that was just opened, with what a test says about it put in. */
 export function conversation(about: Partial<ConversationState> = {}): ConversationState {
-  return {
-    v: 1,
-    siteId: 'site',
-    id: 'conversation',
-    inboxId: 'inbox',
+  const opening = {
+    ...{
+      siteId: 'site',
+      id: 'conversation',
+      inboxId: 'inbox',
+      title: 'My order',
+      linkedTo: null,
+      createdAt: AT,
+    },
     contact: { id: 'alice', name: 'Alice', address: 'alice@mail.example' },
-    title: 'My order',
-    linkedTo: null,
-    status: 'open',
-    owner: 'assistant',
-    autoReplyEnabled: true,
-    epoch: 1,
-    seq: 0,
-    length: 0,
-    unread: 0,
-    lastReadAt: null,
-    lastMessage: null,
-    pending: null,
-    answered: null,
-    handsOver: null,
-    createdAt: AT,
-    ...about,
   }
+  return { ...opened(opening), ...about }
 }
 
 export type MailArrived = Extract<ConversationEvent, { type: 'mail_arrived' }>
