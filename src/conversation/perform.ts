@@ -105,12 +105,18 @@ async function askAssistant(
     open: mayAnswerAt(rules.hours, rules.timeZone, Date.now()),
   })
   if (again?.do === 'silent') return missing(null, again.why)
-  const denied = asked.some(one => one.details.authentication === 'fail')
+  // To whom is not proved to be its reader, nothing of what was said before is told: a sender that was denied, or a Reply-To elsewhere.
+  const writer =
+    last.sender.id === now.contact.id
+      ? now.contact.address
+      : (await contactById(db(env.DB), now.siteId, last.sender.id))?.address
+  const stranger =
+    asked.some(one => one.details.authentication === 'fail') ||
+    !sameAddress(replyTo?.address ?? '', writer ?? '')
   const answer = await assistant.answer({
     subject: last.details.subject ?? '',
     said,
-    // To whom it is not proved to be the contact, nothing of what was said before is told.
-    history: (denied ? [] : before).map(m => ({
+    history: (stranger ? [] : before).map(m => ({
       from: m.direction === 'incoming' ? ('contact' as const) : ('us' as const),
       text: m.content,
     })),
@@ -119,7 +125,7 @@ async function askAssistant(
     contactName: !rules.senderNames || now.contact.name === now.contact.address ? '' : now.contact.name,
     // What only some may read goes to the address that carries the labels, not to wherever a mail wants its answer.
     contactLabels:
-      contact && !denied && sameAddress(replyTo?.address ?? '', now.contact.address)
+      contact && !stranger && sameAddress(replyTo?.address ?? '', now.contact.address)
         ? (JSON.parse(contact.labels) as string[])
         : [],
     writtenTo: last.details.mail?.ours ?? '',

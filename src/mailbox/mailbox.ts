@@ -60,6 +60,8 @@ export interface MailboxStatus extends SyncState {
   watchedUntil: number
 }
 
+const NOT_TAKEN = 'Mail is stored and waits: the database does not take it at the moment. We try again.'
+
 type Work = 'sync' | 'receive' | 'send' | 'tell'
 
 export class Mailbox extends DurableObject<Env> {
@@ -312,8 +314,11 @@ export class Mailbox extends DurableObject<Env> {
   /** What is known of the mailbox, for its page and for tests. */
   async status(): Promise<MailboxStatus | null> {
     if (!this.#records.config()) return null
+    const sync = this.#records.syncState()
     return {
-      ...this.#records.syncState(),
+      ...sync,
+      // A mailbox that is read well, whose mail goes nowhere, is not well (O1).
+      problem: sync.problem ?? this.#records.owedProblem(),
       ...this.#records.counts(),
       busy: this.#running.size > 0,
       watchedUntil: this.#watch?.until ?? 0,
@@ -485,7 +490,7 @@ export class Mailbox extends DurableObject<Env> {
       } catch (error) {
         // D1 or R2 is away: the mails stay owed, and nothing of them is lost.
         log('receive_failed', { inbox: config.inboxId }, error)
-        results = rows.map(row => ({ row, ok: false, problem: problem('unavailable') }))
+        results = rows.map(row => ({ row, ok: false, problem: problem('storage', NOT_TAKEN) }))
       }
       const attempts = new Map(rows.map(row => [row.id, row.attempts]))
       this.ctx.storage.transactionSync(() => {

@@ -513,6 +513,16 @@ export class Records {
     return row.due
   }
 
+  /** Why the mail that waits longest is not in its conversation yet; null where nothing failed. */
+  owedProblem(): Problem | null {
+    const row = this.#sql
+      .exec<{ problem: string }>(
+        'SELECT problem FROM mails WHERE due_at IS NOT NULL AND problem IS NOT NULL ORDER BY due_at LIMIT 1',
+      )
+      .toArray()[0]
+    return row ? (JSON.parse(row.problem) as Problem) : null
+  }
+
   counts(): { mails: number; owed: number } {
     return this.#sql
       .exec<{ mails: number; owed: number }>('SELECT count(*) AS mails, count(due_at) AS owed FROM mails')

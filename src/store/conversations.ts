@@ -59,53 +59,68 @@ export async function project(
         state.seq,
         state.createdAt,
       ),
-    ...changed.map(message =>
+    ...inChunks(changed.map(message => copiedRow(state.siteId, state.id, message))).map(rows =>
       d1
         .prepare(
           `INSERT INTO messages (site_id, conversation_id, position, id, seq, direction, sender_kind, sender_id, sender_name,
              content, details, created_at)
-           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+           SELECT ?1, ?2, value ->> '$.position', value ->> '$.id', value ->> '$.seq', value ->> '$.direction',
+             value ->> '$.senderKind', value ->> '$.senderId', value ->> '$.senderName', value ->> '$.content',
+             value ->> '$.details', value ->> '$.createdAt'
+           FROM json_each(?3) WHERE true
            ON CONFLICT (site_id, conversation_id, position) DO UPDATE SET seq = excluded.seq, content = excluded.content,
-             details = excluded.details, sender_id = excluded.sender_id, sender_name = excluded.sender_name WHERE messages.seq < excluded.seq`,
+             details = excluded.details, sender_id = excluded.sender_id, sender_name = excluded.sender_name
+           WHERE messages.seq < excluded.seq`,
+        )
+        .bind(state.siteId, state.id, rows),
+    ),
+  ]
+  // The customer's reply may come before anything else does: our Message-IDs and their readers are known first.
+  const ours = changed.filter(message => message.direction === 'outgoing' && message.details.mail?.rfcId)
+  if (ours.length > 0) {
+    const written = ours.filter(message => message.details.by)
+    statements.push(
+      d1
+        .prepare(
+          `INSERT INTO participants (site_id, conversation_id, address)
+           SELECT ?1, ${NOW_AT('?2')}, value FROM json_each(?3) WHERE true ON CONFLICT DO NOTHING`,
         )
         .bind(
           state.siteId,
           state.id,
-          message.position,
-          message.id,
-          message.seq,
-          message.direction,
-          message.sender.kind,
-          message.sender.id,
-          message.sender.name,
-          message.content.slice(0, COPY_CHARS),
-          JSON.stringify(copyOf(message)),
-          message.createdAt,
+          JSON.stringify(written.map(message => normaliseAddress(message.details.to ?? ''))),
         ),
-    ),
-  ]
-  // The customer's reply may come before anything else does: our Message-ID and its reader are known first.
-  for (const message of changed) {
-    const rfcId = message.direction === 'outgoing' ? message.details.mail?.rfcId : null
-    if (!rfcId) continue
-    if (message.details.by)
-      statements.push(
-        d1
-          .prepare(
-            `INSERT INTO participants (site_id, conversation_id, address) VALUES (?1, ${NOW_AT('?2')}, ?3) ON CONFLICT DO NOTHING`,
-          )
-          .bind(state.siteId, state.id, normaliseAddress(message.details.to ?? '')),
-      )
-    statements.push(
       d1
         .prepare(
-          `INSERT INTO message_ids (site_id, rfc_id, message_id, conversation_id, ours) VALUES (?1, ?2, ?3, ${NOW_AT('?4')}, 1)
-           ON CONFLICT DO NOTHING`,
+          `INSERT INTO message_ids (site_id, rfc_id, message_id, conversation_id, ours)
+           SELECT ?1, value ->> 0, value ->> 1, ${NOW_AT('?2')}, 1 FROM json_each(?3) WHERE true ON CONFLICT DO NOTHING`,
         )
-        .bind(state.siteId, idKey(rfcId), message.id, state.id),
+        .bind(
+          state.siteId,
+          state.id,
+          JSON.stringify(ours.map(message => [idKey(message.details.mail!.rfcId!), message.id])),
+        ),
     )
   }
   await steady(() => d1.batch(statements))
+}
+
+/** D1 takes a parameter of 2 MB, and counts statements: after a merge there may be thousands of messages. */
+const CHUNK_CHARS = 400_000
+
+function inChunks(rows: readonly (typeof messages.$inferSelect)[]): string[] {
+  const chunks: (typeof messages.$inferSelect)[][] = []
+  let room = 0
+  for (const row of rows) {
+    const chars = row.content.length + row.details.length + 500
+    if (chars > room) {
+      chunks.push([])
+      room = CHUNK_CHARS
+    }
+    room -= chars
+    chunks.at(-1)!.push(row)
+  }
+  return chunks.map(chunk => JSON.stringify(chunk))
 }
 
 /** Messages take other places where conversations are merged, and where old mail is imported before them. */

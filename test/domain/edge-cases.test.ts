@@ -1,6 +1,6 @@
 /**
- * Every edge case is a test or a row of docs/decisions.md that says why not. A test claims a row by beginning its name with the row's id;
- * a table of names, or of mails whose names are the tests', does it too. What a claim is worth, nobody but a reader can say.
+ * Every edge case is a test or a row of docs/decisions.md that says why not. A test claims a row by beginning its name with the
+ * row's id; a table of names, or of mails whose names are the tests', does it too. What a claim is worth, only a reader can say.
  */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -198,7 +198,7 @@ describe('where a mail goes', () => {
     })
   })
 
-  it('D20 I15 what was cut by a reset goes where the reset leads', () => {
+  it('I15 what was cut by a reset goes where the reset leads', () => {
     const mail = threadMail({ name: 'm', id: '<m@x>', references: '<a@x>' })
     const placed = placer({ 'a@x': [at('old', alice)] }).place(mail, 'new')
     expect(placed).toMatchObject({ conversationId: 'anew', mergeWith: [] })

@@ -183,7 +183,7 @@ describe('each cause on its own leg', () => {
     expect(Date.now() - began).toBeLessThan(10_000)
   })
 
-  it('CT3 A20 a bridge that is not there: bridge_unavailable, and SMTP is tested all the same', async () => {
+  it('CT3 A29 a bridge that is not there: bridge_unavailable, and SMTP is tested all the same', async () => {
     const alone = { ...env, BRIDGE_URL: 'http://127.0.0.1:9' } as Env
     const result = await checkConnection(alone, { imap: goodImap, smtp: goodSmtp })
     expect(result).toMatchObject({

@@ -1,4 +1,4 @@
-/** Which conversation a mail joins, and whose it is, through the servers: tags, our other inboxes, forwards, old threads, what waited. */
+/** Which conversation a mail joins, and whose it is, on the servers: tags, our other inboxes, forwards, old threads, what waited. */
 import { describe, expect, it } from 'vitest'
 import { assistant, inbox, received, site } from './cast.ts'
 import { arrives, conversationsOf, inboxOf, mail, read, sync, until } from './mail.ts'

@@ -319,7 +319,7 @@ describe('cursor', () => {
     expect(await original.text()).toContain('Subject: Deadly')
   })
 
-  it('F2 a folder that is missing is told, and does not starve the ones after it', async () => {
+  it('SY2 a folder that is missing is told, and does not starve the ones after it', async () => {
     const { config, headers, address } = await connected({
       assistantId: null,
       settings: { folders: ['Nowhere', 'INBOX'] },

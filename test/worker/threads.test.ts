@@ -156,7 +156,7 @@ describe('TH3 conversations that turn out to be one', () => {
 })
 
 describe('TH4 mails that come before the mail they answer', () => {
-  it('D1 a reply that came first is joined by its parent', async () => {
+  it('TH4 a reply that came first is joined by its parent', async () => {
     const { headers, config, address } = await connected({ mode: 'off' })
     const from = customer()
     const parent = id('parent')
