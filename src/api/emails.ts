@@ -268,13 +268,15 @@ async function ofMessage(
   const inbox = inboxes.find(one => one.id === details.mail?.inboxId)
   if (!inbox || !(await isVisible(env, siteId, who, row))) return []
   const { rfcId = null } = details.mail ?? {}
-  const answers = rfcId ? await answersTo(db(env.DB), env.DB, siteId, { ...row, rfcId }) : []
+  const answers = await answersTo(db(env.DB), env.DB, siteId, { ...row, rfcId: rfcId ?? '' })
+  const there = await conversationById(db(env.DB), siteId, row.conversationId)
   const facts: TraceFacts = {
     there: null,
     here: null,
     message: asMessage(row),
     answers: answers.map(asMessage),
     merged: placedIn !== null && placedIn !== row.conversationId,
+    owner: there?.conversation.owner === 'person' ? 'person' : 'assistant',
     inbox: factsOf(inbox, null),
   }
   return [
@@ -316,7 +318,15 @@ function ofFindings(
     conversation: null,
   })
   const facts = (about: Partial<TraceFacts>): TraceFacts => ({
-    ...{ there: null, here: null, message: null, answers: [], merged: false, inbox: factsOf(inbox, status) },
+    ...{
+      there: null,
+      here: null,
+      message: null,
+      answers: [],
+      merged: false,
+      owner: 'assistant',
+      inbox: factsOf(inbox, status),
+    },
     ...about,
   })
   return [

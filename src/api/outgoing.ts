@@ -6,6 +6,7 @@ import { conversationById, copiedRow } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
 import { inboxById } from '../store/inboxes.ts'
+import { winnerOf } from '../store/merges.ts'
 import { seesInbox } from './access.ts'
 import { attachmentsOf, NewAttachmentSchema } from './attachments.ts'
 import { MessageSchema, messageJson } from './messages.ts'
@@ -53,12 +54,14 @@ const answer = createRoute({
 const WAIT_MS = 5_000
 
 export const outgoing = noun().openapi(answer, async c => {
-  const { conversation: id, content, attachments } = c.req.valid('json')
+  const { conversation: named, content, attachments } = c.req.valid('json')
   const siteId = c.get('siteId')
   const who = c.get('who')
   const d1 = db(c.env.DB)
-  const there = isUuid(id) ? await conversationById(d1, siteId, id) : undefined
-  if (!there || !seesInbox(who, there.conversation.inboxId))
+  // It may have become part of another one since it was read.
+  const id = isUuid(named) ? ((await winnerOf(c.env.DB, siteId, named)) ?? named) : null
+  const there = id ? await conversationById(d1, siteId, id) : undefined
+  if (!id || !there || !seesInbox(who, there.conversation.inboxId))
     throw new Refusal('not_found', 'There is no conversation with that id.', 'conversation')
   const stub = c.env.CONVERSATION.getByName(`${siteId}/${id}`)
   const how = await stub.answering()

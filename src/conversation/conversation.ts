@@ -18,6 +18,7 @@ import {
   opened,
   step,
   type Turn,
+  unanswered,
 } from '../domain/conversation.ts'
 import type { Mailbox } from '../domain/email.ts'
 import type { Phase } from '../domain/outbox.ts'
@@ -75,30 +76,33 @@ export class Conversation extends DurableObject<Env> {
 
   /** A mail for this conversation. Safe to repeat: a message already here is only noted as a copy. */
   async receive(arrival: Arrival): Promise<Taken> {
-    const winner = this.#winner()
+    const winner = await this.#whereItWent()
     if (winner) return winner.receive(arrival)
     if (this.#erased()) return { erased: true }
-    const state = this.#memory.state() ?? opened(arrival.opening)
+    const state = this.#memory.state() ?? this.#opened(arrival.opening)
     const { message, facts } = arrival.event
     const known = this.#memory.state() ? this.#memory.message(message.id) : null
     const later = facts.imported ? this.#later(message.createdAt) : []
-    this.#take(
-      state,
-      { ...arrival.event, type: 'mail_arrived', known, later, living: this.#living() },
-      Date.now(),
-    )
+    const event = { ...arrival.event, facts: { ...facts, answered: this.#isAnswered(message) } }
+    this.#take(state, { ...event, type: 'mail_arrived', known, later, living: this.#living() }, Date.now())
     await this.#settle()
     return { conversationId: state.id }
   }
 
   /** A mail that a person of ours sent from another program (B10). Safe to repeat. */
   async seeElsewhere(opening: Opening, seen: SeenElsewhere): Promise<Taken> {
-    const winner = this.#winner()
+    const winner = await this.#whereItWent()
     if (winner) return winner.seeElsewhere(opening, seen)
     if (this.#erased()) return { erased: true }
-    const state = this.#memory.state() ?? opened(opening)
+    const state = this.#memory.state() ?? this.#opened(opening)
     const known = this.#memory.state() ? this.#memory.message(seen.message.id) : null
-    const { fresh, imported, message } = seen
+    const { fresh, imported } = seen
+    const { mail } = seen.message.details
+    if (known && mail) {
+      await this.copyCame(known.id, mail)
+      return { conversationId: state.id }
+    }
+    const message = this.#answering(seen.message)
     const later = imported ? this.#later(message.createdAt) : []
     const living = this.#living()
     this.#take(state, { type: 'answered_elsewhere', known, living, later, fresh, message }, Date.now())
@@ -200,7 +204,7 @@ export class Conversation extends DurableObject<Env> {
     const winner = this.#winner()
     if (winner) return winner.absorb(opening, part)
     if (this.#erased()) return
-    const state = this.#memory.state() ?? opened(opening)
+    const state = this.#memory.state() ?? this.#opened(opening)
     const present = this.#memory.state() ? this.#memory.messages() : []
     this.#take(state, { type: 'merged_from', part, present, owes: this.#owes() }, Date.now())
     await this.#settle()
@@ -221,6 +225,7 @@ export class Conversation extends DurableObject<Env> {
       const parts = inParts(this.#memory.messages())
       for (const [n, messages] of parts.entries())
         await winner.absorb(openingOf(state, to), {
+          from: state.id,
           messages,
           after: parts[n - 1]?.at(-1)?.id ?? null,
           rest: n === parts.length - 1 ? { state, owes } : null,
@@ -229,6 +234,25 @@ export class Conversation extends DurableObject<Env> {
       this.ctx.storage.kv.put(ENDED, { movedTo: to } satisfies Ended)
       return
     }
+  }
+
+  /** A copy of a message that is here lies in a mailbox of ours, too. */
+  async copyCame(messageId: string, at: { inboxId: string; mailId: string }): Promise<void> {
+    await this.#about(
+      messageId,
+      winner => winner.copyCame(messageId, at),
+      message => ({ type: 'copy_came', message, at }),
+    )
+  }
+
+  /** The same, for what is new: nothing new begins here while everything is on its way. */
+  async #whereItWent(): Promise<DurableObjectStub<Conversation> | null> {
+    const state = this.#memory.state()
+    if (!this.#winner() && state?.movedTo !== undefined) {
+      const owed = this.#memory.effects().find(({ effect }) => effect.kind === 'hand_over')?.effect
+      await this.#handOver(state.movedTo, owed?.kind === 'hand_over' ? owed.owes : [])
+    }
+    return this.#winner()
   }
 
   /** Where everything here went; null while it is still here. */
@@ -267,14 +291,25 @@ export class Conversation extends DurableObject<Env> {
   /** What it is about to do for its contact, or has waiting. */
   #owes(): Owes {
     const state = this.#memory.state()
-    if (!state || state.owner === 'person') return null
+    if (!state || state.owner === 'person') return []
     const asks = this.#memory
       .effects()
-      .map(owed => owed.effect)
-      .filter(effect => effect.kind === 'ask_assistant' && effect.epoch === state.epoch)
-    if (state.pending || asks.some(effect => effect.kind === 'ask_assistant' && !effect.draft))
-      return 'answer'
-    return asks.length > 0 || this.#living().some(one => !one.details.edited) ? 'draft' : null
+      .flatMap(({ effect }) =>
+        effect.kind === 'ask_assistant' && effect.epoch === state.epoch
+          ? [{ draft: effect.draft, dueAt: effect.dueAt ?? null }]
+          : [],
+      )
+    const drafts = this.#living().filter(one => !one.details.edited)
+    return [
+      ...asks,
+      ...(state.pending ? [{ draft: false, dueAt: null }] : []),
+      ...drafts.map(() => ({ draft: true, dueAt: null })),
+    ]
+  }
+
+  /** What was sent on from a conversation that became part of this one opens this one, under its own id. */
+  #opened(opening: Opening): ConversationState {
+    return opened({ ...opening, id: this.ctx.id.name?.split('/')[1] ?? opening.id })
   }
 
   /** What stands behind a mail of this time, from the first that is later. */
@@ -325,9 +360,10 @@ export class Conversation extends DurableObject<Env> {
   async answering(): Promise<{ to: Mailbox; from: string; subject: string; inboxId: string } | null> {
     const winner = this.#winner()
     if (winner) return winner.answering()
-    const last = this.#memory.state()
-      ? this.#memory.messages().findLast(one => one.details.mail?.replyTo)
-      : undefined
+    const all = this.#memory.state() ? this.#memory.messages() : []
+    const named = all.filter(one => one.details.mail?.replyTo)
+    // A sender that was denied may have written any Reply-To.
+    const last = named.findLast(one => one.details.authentication !== 'fail') ?? named.at(-1)
     const mail = last?.details.mail
     return mail?.replyTo
       ? {
@@ -341,10 +377,10 @@ export class Conversation extends DurableObject<Env> {
 
   /** A mail that a person or a program writes. Safe to repeat: a message already here stays as it is. */
   async write(opening: Opening, written: Written): Promise<Message | null> {
-    const winner = this.#winner()
+    const winner = await this.#whereItWent()
     if (winner) return winner.write(opening, written)
     if (this.#erased()) return null
-    const state = this.#memory.state() ?? opened(opening)
+    const state = this.#memory.state() ?? this.#opened(opening)
     const known = this.#memory.state() ? this.#memory.message(written.message.id) : null
     const { by, message } = written
     const event = {
@@ -352,7 +388,7 @@ export class Conversation extends DurableObject<Env> {
       by,
       known,
       living: this.#living(),
-      message: inThread(message, this.#thread()),
+      message: this.#answering(inThread(message, this.#thread())),
     }
     this.#take(state, event, Date.now())
     await this.#settle()
@@ -409,6 +445,22 @@ export class Conversation extends DurableObject<Env> {
       winner => winner.discardDraft(id, by),
       draft => ({ type: 'draft_discarded', draft, by }),
     )
+  }
+
+  /** A person of ours answered it from another program before it came here itself. */
+  #isAnswered({ details }: { details: Message['details'] }): boolean {
+    const { rfcId } = details.mail ?? {}
+    if (!rfcId || !this.#memory.state()) return false
+    return this.#memory
+      .messages()
+      .some(one => one.direction === 'outgoing' && one.details.mail?.inReplyTo === rfcId && stood(one))
+  }
+
+  /** What a person or a program writes now answers all that nothing answers yet. */
+  #answering(message: Written['message']): Written['message'] {
+    const state = this.#memory.state()
+    const answers = state ? unanswered(this.#memory.messages(), state.epoch) : []
+    return { ...message, details: { ...message.details, answers } }
   }
 
   /** Drafts that wait for a person. */
@@ -592,6 +644,9 @@ async function atMost(ms: number, done: Promise<void>): Promise<void> {
   await Promise.race([done, enough])
   clearTimeout(timer)
 }
+
+const stood = (one: Message) =>
+  ['sent', 'uncertain', 'bounced', 'delayed'].includes(one.delivery?.status ?? '')
 
 /** RFC 5322 §3.6.4: a mail names its parent and the parent's own references. */
 function inThread(message: Written['message'], parent: Message | null): Written['message'] {

@@ -136,6 +136,7 @@ async function askAssistant(
   })
   if (answer.text.trim() === '') return missing(answer.problem)
   return answerMade(effect, last, {
+    answers: asked.map(one => one.id),
     draft: effect.draft || again?.do === 'draft',
     handsOver: answer.wantsPerson ?? false,
     sender: { kind: 'assistant', id: row.id, name: row.name },
@@ -161,6 +162,7 @@ async function say(
   )
   const language = effect.text === null ? heard : languageOf(effect.text)
   return answerMade(effect, message, {
+    answers: [message.id],
     draft: false,
     handsOver: false,
     sender: { kind: 'assistant', id: row.id, name: row.name },
@@ -172,6 +174,7 @@ async function say(
 }
 
 interface Made {
+  answers: string[]
   draft: boolean
   handsOver: boolean
   sender: Message['sender']
@@ -198,6 +201,7 @@ function answerMade(effect: { id: string; epoch: number }, to: Message, made: Ma
       createdAt: at,
       details: {
         subject: replySubject(subject ?? ''),
+        answers: made.answers,
         citations: made.citations,
         language: made.language,
         ...(made.fixed ? { fixed: made.fixed } : {}),

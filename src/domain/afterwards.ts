@@ -15,8 +15,17 @@ export function answeredElsewhere(
   at: number,
 ): Turn {
   const called = event.fresh ? callBack(before, 'answered_elsewhere') : unchanged(before)
-  const withdrawn = withoutDrafts(event.fresh ? event.living : [], before.seq, 'answered_elsewhere', at)
-  const seq = before.seq + withdrawn.length + 1
+  const living = event.fresh ? (event.living ?? []) : []
+  const withdrawn = withoutDrafts(living, before.seq, 'answered_elsewhere', at)
+  // What a person worked on stays, and says that somebody else was quicker.
+  const overtaken = living
+    .filter(one => one.details.edited)
+    .map((one, n) => ({
+      ...one,
+      seq: before.seq + withdrawn.length + n + 1,
+      details: { ...one.details, stale: true as const },
+    }))
+  const seq = before.seq + withdrawn.length + overtaken.length + 1
   const { message, moved } = inserted(
     {
       ...event.message,
@@ -36,7 +45,7 @@ export function answeredElsewhere(
       seq,
       lastMessage: later ? before.lastMessage : { id: message.id, at: message.createdAt },
     },
-    messages: [...withdrawn, message, ...moved],
+    messages: [...withdrawn, ...overtaken, message, ...moved],
     effects: called.effects,
   }
 }

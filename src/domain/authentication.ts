@@ -27,10 +27,11 @@ export interface Authentication {
 
 /** @param host the authserv-id of the receiving host, `MICROSOFT`, or null where it is not known */
 export function authentication(email: Email, host: string | null): Authentication {
+  if (host === null) return { result: 'unknown', by: null, domain: null }
   const from = fromDomain(email)
   // Which of several writers would be the proved one is each program's own guess (RFC 7489 §6.6.1).
   if (from === null) return { result: 'fail', by: null, domain: null }
-  const found = host === null ? null : trustedField(email.headers, host)
+  const found = trustedField(email.headers, host)
   const results = found === null ? null : readResults(found)?.results
   return results ? weigh(results, from) : { result: 'unknown', by: null, domain: null }
 }
@@ -97,9 +98,11 @@ function domainIn(value: string): string {
 /** The domain of the one address in From; null where there is none, or more than one, or more than one From. */
 function fromDomain(email: Email): string | null {
   const fields = email.headers.filter(header => header.name === 'from')
-  if (email.from.length !== 1 || fields.length > 1 || fields.some(field => addressesIn(field.value) > 1))
+  // `Mueller, Anna <a@b>` without quotes is one writer, whatever the comma makes of the name.
+  const named = email.from.filter(box => box.address !== '')
+  if (named.length !== 1 || fields.length > 1 || fields.some(field => addressesIn(field.value) > 1))
     return null
-  return domainOf(email.from[0]!.address) || null
+  return domainOf(named[0]!.address) || null
 }
 
 /** How many addresses a From names. Parsers may take the first and keep quiet about the others. */

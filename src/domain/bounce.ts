@@ -122,13 +122,18 @@ export function isByHand(email: Email): boolean {
   return program !== '' && !/internet mail service|imail|mercury|mdaemon|merak|kerio|domino/i.test(program)
 }
 
+/** Servers tell, they do not ask: a question in the first lines is a customer's, who quotes what a server told them. */
+function asksSomething(text: string): boolean {
+  return /[?？؟]/.test(text.slice(0, 2_000).replace(/https?:\S+/g, ''))
+}
+
 /** What a server says of a mail: an SMTP reply with its code, a code marked as one, or the header of the mail it returns. */
 function tellsOfFailure(text: string): boolean {
   const head = text.slice(0, 20_000)
   const coded =
     /(?<!\d)[45]\d\d[ -]#?[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)|(?:#|\bstatus(?: code)?:? |\bdsn )[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)/i
   return (
-    coded.test(head) ||
+    (coded.test(head) && !asksSomething(head)) ||
     headsIn(linesOf(head)).some(({ fields }) => fields.has('received') && isId(fields.get('message-id')))
   )
 }

@@ -140,6 +140,10 @@ export interface Details {
   imported?: true
   /** Whether its sender was proved, as the receiving host says (RFC 8601). */
   authentication?: 'pass' | 'fail' | 'none' | 'unknown'
+  /** Of an outgoing message: the mails that it answers. */
+  answers?: string[]
+  /** Of a message that came with a merged conversation: which one, and its `seq` there. */
+  from?: { id: string; seq: number }
   /** Of a bounce: the message of ours that it is about. */
   about?: string
 }
@@ -217,6 +221,8 @@ export type ConversationEvent =
       facts: Omit<ReplyFacts, 'owner' | 'autoReplyEnabled' | 'closedSaid'>
       rules: ReplyRules
     }
+  /** A copy of a message that is here lies in a mailbox of ours, too. */
+  | { type: 'copy_came'; message: Message; at: { inboxId: string; mailId: string } }
   /** A mail server reports on a mail of ours. */
   | { type: 'report_came'; message: Message; status: 'bounced' | 'delayed'; problem: Problem }
   /** A person says: send it once more. */
@@ -276,10 +282,12 @@ export type ConversationEvent =
   | { type: 'person_took_over' }
   | { type: 'handed_back' }
 
-/** An answer, or a draft, that a conversation is making or has waiting. */
-export type Owes = 'answer' | 'draft' | null
+/** Answers and drafts that a conversation is making or has waiting; `dueAt` where one waits for its time. */
+export type Owes = { draft: boolean; dueAt: number | null }[]
 
 export interface MergedPart {
+  /** The conversation that they come from. */
+  from: string
   messages: Message[]
   /** The last message of the part before it, which these come after whatever their time. */
   after: string | null
@@ -335,6 +343,8 @@ export function step(before: ConversationState, event: ConversationEvent, at: nu
       return event.known ? unchanged(before) : messageWritten(before, event, at)
     case 'answered_elsewhere':
       return event.known ? unchanged(before) : answeredElsewhere(before, event, at)
+    case 'copy_came':
+      return copyCame(before, event.message, event.at)
     case 'mail_reread':
       return mailReread(before, event, at)
     case 'report_came':
@@ -460,13 +470,19 @@ function copyArrived(
   known: Message,
   copy: { id: string; details: Details },
 ): Turn {
-  const from = copy.details.mail
+  return copy.details.mail ? copyCame(before, known, copy.details.mail) : unchanged(before)
+}
+
+function copyCame(before: ConversationState, known: Message, at: { inboxId: string; mailId: string }): Turn {
   const copies = known.details.copies ?? []
   const same = (ref: { inboxId: string; mailId: string }) =>
-    ref.inboxId === from?.inboxId && ref.mailId === from.mailId
-  if (!from || (known.details.mail && same(known.details.mail)) || copies.some(same)) return unchanged(before)
-  const details = { ...known.details, copies: [...copies, { inboxId: from.inboxId, mailId: from.mailId }] }
-  return changed(before, { ...known, details })
+    ref.inboxId === at.inboxId && ref.mailId === at.mailId
+  if ((known.details.mail && same(known.details.mail)) || copies.some(same)) return unchanged(before)
+  const { inboxId, mailId } = at
+  return changed(before, {
+    ...known,
+    details: { ...known.details, copies: [...copies, { inboxId, mailId }] },
+  })
 }
 
 function answerMade(
@@ -646,7 +662,7 @@ function draftApproved(
   const { draft } = event
   const refused = draftRefused(before, draft)
   if (refused) return refused
-  const stale = event.newest !== null && event.newest.position > draft.position
+  const stale = draft.details.stale || (event.newest !== null && event.newest.position > draft.position)
   if (stale && !event.reread) return { ...unchanged(before), refused: problem('draft_stale') }
   if (event.version !== undefined && event.version !== versionOf(draft))
     return { ...unchanged(before), refused: problem('draft_changed') }
@@ -692,24 +708,44 @@ function handedOver(state: ConversationState, messageId: string): ConversationSt
 }
 
 /**
- * What an assistant is asked about: the mails since the last answer that has left, or for this epoch still may. An answer that was
- * called back has answered nothing, so the next one covers its question too (I1). An answer that is to leave by itself covers only
- * mails that may be answered so.
+ * What an assistant is asked about: mails that no answer covers which has left, or for this epoch still may. An answer that was called
+ * back has answered nothing, so the next one covers its question too (I1). An answer that is to leave by itself covers only mails that
+ * may be answered so.
  */
 export function askedAbout(
   messages: readonly Message[],
   epoch: number,
   draft: boolean,
 ): { asked: Message[]; before: Message[] } {
-  const stands = (message: Message) =>
-    message.direction === 'outgoing' &&
-    (['leaving', 'sent', 'uncertain'].includes(message.delivery?.status ?? '') ||
-      // What a person wrote or approved leaves whatever the epoch.
-      ((message.epoch === epoch || message.details.by !== undefined) &&
-        ['queued', 'retry'].includes(message.delivery?.status ?? '')))
-  const answered = messages.findLastIndex(stands) + 1
-  const asked = messages
-    .slice(answered)
-    .filter(one => one.details.reply?.do === 'answer' || (draft && one.details.reply?.do === 'draft'))
-  return { asked, before: messages.slice(0, answered) }
+  const standing = messages.filter(message => stands(message, epoch))
+  const asked = uncovered(messages, standing).filter(
+    one => one.details.reply?.do === 'answer' || (draft && one.details.reply?.do === 'draft'),
+  )
+  const last = asked.at(-1)?.position ?? Number.POSITIVE_INFINITY
+  const earlier = (one: Message) =>
+    one.direction === 'incoming' && one.position < last && !asked.includes(one)
+  return { asked, before: messages.filter(one => standing.includes(one) || earlier(one)) }
+}
+
+/** Mails of the contact that nothing answers yet: what a person writes now is the answer to them. */
+export function unanswered(messages: readonly Message[], epoch: number): string[] {
+  const standing = messages.filter(message => stands(message, epoch))
+  return uncovered(messages, standing).map(one => one.id)
+}
+
+/** An answer covers the mails it was made for; one that does not say which, all before it. */
+function uncovered(messages: readonly Message[], standing: readonly Message[]): Message[] {
+  const covers = (answer: Message, mail: Message) =>
+    answer.details.answers ? answer.details.answers.includes(mail.id) : answer.position > mail.position
+  return messages.filter(one => one.direction === 'incoming' && !standing.some(answer => covers(answer, one)))
+}
+
+const HANDED_OVER = ['leaving', 'sent', 'uncertain', 'delayed', 'bounced']
+
+function stands(message: Message, epoch: number): boolean {
+  if (message.direction !== 'outgoing') return false
+  const status = message.delivery?.status ?? ''
+  // What a person wrote or approved leaves whatever the epoch.
+  const leaves = message.epoch === epoch || message.details.by !== undefined
+  return HANDED_OVER.includes(status) || (leaves && ['queued', 'retry'].includes(status))
 }

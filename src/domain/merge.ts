@@ -26,7 +26,7 @@ export function mergedFrom(before: ConversationState, event: Event<'merged_from'
   const here = present.map(one => taken(one, theirs.get(one.id)))
   const known = new Set(present.map(one => one.id))
   // An answer of another count of epochs is never taken for one of ours.
-  const added = part.messages.filter(one => !known.has(one.id)).map(one => ({ ...one, epoch: 0 }))
+  const added = part.messages.filter(one => !known.has(one.id)).map(one => brought(one, part.from))
   const settled = here.findIndex(one => one.id === part.after) + 1
   const all = [...here.slice(0, settled), ...byTime(here.slice(settled), added)]
   const loser = part.rest && !before.absorbed?.includes(part.rest.state.id) ? part.rest : null
@@ -63,22 +63,37 @@ function withRest(
     ...(closedSaidAt > 0 ? { closedSaidAt } : {}),
   }
   // Nothing more is owed than was: without a question of the loser's, the winner's own answer goes its way.
-  if (loser.owes === null && owner === before.owner) return { state, messages, effects: [] }
+  if (loser.owes.length === 0 && owner === before.owner) return { state, messages, effects: [] }
   const called = callBack(state, owner === before.owner ? 'superseded' : 'taken_over')
-  const { epoch } = called.state
-  const draft = owes !== 'answer' && loser.owes !== 'answer'
-  const ask: Effect = { kind: 'ask_assistant', id: `ask:${epoch}:${at}`, epoch, draft }
-  return { ...called, messages, effects: [...called.effects, ...(owner === 'person' ? [] : [ask])] }
+  const asks = owner === 'person' ? [] : askedAgain([...owes, ...loser.owes], called.state.epoch, at)
+  return { ...called, messages, effects: [...called.effects, ...asks] }
 }
 
-/** What changes about a message after it was made: its delivery and what is said about it. */
+/** One answer for all that was to be answered, one draft for all that was to be drafted, at the time of the latest of them. */
+function askedAgain(owes: Owes, epoch: number, at: number): Effect[] {
+  return [false, true].flatMap((draft): Effect[] => {
+    const some = owes.filter(one => one.draft === draft)
+    if (some.length === 0) return []
+    const dueAt = Math.max(...some.map(one => one.dueAt ?? 0))
+    const id = `ask:${epoch}:${at}${draft ? ':draft' : ''}`
+    return [{ kind: 'ask_assistant', id, epoch, draft, ...(dueAt > at ? { dueAt } : {}) }]
+  })
+}
+
+function brought(one: Message, from: string): Message {
+  const overtaken = one.delivery?.status === 'draft' ? { stale: true as const } : {}
+  return { ...one, epoch: 0, details: { ...one.details, ...overtaken, from: { id: from, seq: one.seq } } }
+}
+
+/** What changed about a message where it came from, since it was brought here: its delivery and what is said about it. */
 function taken(here: Message, theirs: Message | undefined): Message {
-  if (
-    !theirs ||
-    JSON.stringify([here.delivery, here.details]) === JSON.stringify([theirs.delivery, theirs.details])
-  )
-    return here
-  return { ...here, delivery: theirs.delivery, details: theirs.details }
+  const { from } = here.details
+  if (!theirs || !from || theirs.seq <= from.seq) return here
+  return {
+    ...here,
+    delivery: theirs.delivery,
+    details: { ...theirs.details, from: { id: from.id, seq: theirs.seq } },
+  }
 }
 
 /** Both in their own order, the earlier head first. */

@@ -118,10 +118,11 @@ export class Placer {
   }
 
   #remember(mail: Placing, conversationId: string, open: readonly string[]): void {
+    // Nor does anything join what a denied sender wrote.
+    if (mail.denied) return
     const people = this.#joined.get(conversationId) ?? new Set<string>()
     this.#joined.set(conversationId, people)
-    for (const one of mail.denied ? [mail.writer] : mail.everyone)
-      if (!this.#known.isOurs(one)) people.add(one)
+    for (const one of mail.everyone) if (!this.#known.isOurs(one)) people.add(one)
     const here = { conversationId, participants: NOBODY }
     for (const id of idsOf(mail)) this.#held.set(id, [...(this.#held.get(id) ?? []), here])
     for (const id of open)

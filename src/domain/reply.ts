@@ -19,6 +19,8 @@ export interface ReplyFacts {
   imported?: boolean
   /** How long the mail had waited on the server when we first saw it, ms. */
   waitedMs: number
+  /** A person of ours answered it before it came here, from another program. */
+  answered?: boolean
   /** Written to others, with us in copy: they talk to each other, and nobody asked us (D13). */
   copied?: boolean
   /** Nothing but a quote of earlier mail, or no text at all. */
@@ -61,6 +63,7 @@ export const REPLY_REASONS = {
   started_anew: 'The contact started the conversation anew.',
   not_sendable: 'Mail of this kind is never answered automatically.',
   draft_only: 'Mail of this kind may be answered by a person only; a draft was made.',
+  answered_already: 'A person answered this mail from another program.',
   copied: 'This mail was written to others, with this inbox in copy only.',
   old_mail: 'This mail is older than the last sync, so it is not answered by itself.',
   imported: 'This mail is from before the inbox was connected, so nothing is answered.',
@@ -94,6 +97,7 @@ export function decideReply(facts: ReplyFacts, rules: ReplyRules): ReplyDecision
   if (!facts.verdict.mayDraft) return silent('not_sendable')
   if (facts.nothingSaid && !facts.reset) return silent('nothing_said')
   if (facts.copied) return silent('copied')
+  if (facts.answered) return silent('answered_already')
   if (rules.mode === 'off') return silent('mode_off')
   if (!facts.permitted) return silent('not_permitted')
   if (!rules.hasAssistant) return silent('no_assistant')

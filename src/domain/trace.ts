@@ -22,6 +22,8 @@ export interface TraceFacts {
   answers: Pick<Message, 'delivery' | 'details' | 'createdAt' | 'sender'>[]
   /** Its conversation became part of another since. */
   merged: boolean
+  /** Whose its conversation is now. */
+  owner: 'assistant' | 'person'
   inbox: { paused: boolean; state: string; reason: string | null; nextSyncAt: number | null }
 }
 
@@ -51,7 +53,7 @@ export interface Trace {
 export function trace(facts: TraceFacts, say: (at: number) => string): Trace {
   const { message, here, there } = facts
   if (message) {
-    const said = message.direction === 'outgoing' ? ofOurs(message) : ofTheirs(message, facts.answers, say)
+    const said = message.direction === 'outgoing' ? ofOurs(message) : ofTheirs(message, facts, say)
     return facts.merged ? { ...said, sentence: `${said.sentence} ${MERGED}` } : said
   }
   if (here) return ofStored(here, say)
@@ -110,7 +112,7 @@ function ofStored(here: NonNullable<TraceFacts['here']>, say: (at: number) => st
 
 function ofTheirs(
   message: NonNullable<TraceFacts['message']>,
-  answers: TraceFacts['answers'],
+  { answers, owner }: TraceFacts,
   say: (at: number) => string,
 ): Trace {
   const { quarantine, reply, verdict, unanswered } = message.details
@@ -122,6 +124,12 @@ function ofTheirs(
     }
   const answer = answers.findLast(one => one.delivery?.status !== 'discarded') ?? answers.at(-1)
   if (answer?.delivery) return ofAnswer(answer, answer.delivery, say)
+  if (reply && reply.do !== 'silent' && owner === 'person')
+    return {
+      state: 'silent',
+      at: message.createdAt,
+      sentence: `It was not answered: ${REPLY_REASONS.person_owns}`,
+    }
   if (reply && reply.do !== 'silent')
     return { state: 'in_the_making', at: message.createdAt, sentence: 'An answer is being made.' }
   const reasons = (verdict?.reasons ?? []).map(code => REASONS[code]).filter(Boolean)

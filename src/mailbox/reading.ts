@@ -166,7 +166,9 @@ const SENT_FOR_ANOTHER = ['web_form', 'rewritten_sender']
 
 function writerOf(email: Email, { reasons }: Verdict): Mailbox {
   const other = reasons.some(reason => SENT_FOR_ANOTHER.includes(reason)) ? email.replyTo[0] : undefined
-  const from = other ?? email.from[0] ?? email.sender ?? { name: '', address: '' }
+  // `From: Mueller, Anna <a@b>` without quotes names two, and one of them can be written to.
+  const named = email.from.find(one => one.address !== '') ?? email.from[0]
+  const from = other ?? named ?? email.sender ?? { name: '', address: '' }
   return { name: from.name, address: normaliseAddress(from.address) }
 }
 
@@ -194,6 +196,7 @@ export async function contentOf(
       mailId: row.id,
       rfcId: email.messageId,
       references: email.references.length > 0 ? email.references : email.inReplyTo.slice(0, 1),
+      ...(reading.oursTo ? { inReplyTo: email.inReplyTo[0] ?? null } : {}),
       replyTo: reading.oursTo ?? answerAddress(email, ownAddresses(config)),
       ours: reading.oursTo ? reading.writer.address : addressedTo(email, config),
       partial: row.extent === 'reduced',

@@ -18,10 +18,10 @@ import { tellBounced } from '../store/bounces.ts'
 import { type Candidate, type Claimed, claimMails } from '../store/emails.ts'
 import { derivedId } from '../store/ids.ts'
 import type { MailboxConfig } from '../store/inboxes.ts'
-import { outKey } from './keys.ts'
+import { outKey, rawKey, reducedKey } from './keys.ts'
 import { contentOf, type Reading, read, replyFacts, whyUnread } from './reading.ts'
 import type { MailRow } from './records.ts'
-import { claimOf, findThreads, mergeShown, type Thread } from './threading.ts'
+import { claimOf, findThreads, lookAgain, mergeShown, type Thread } from './threading.ts'
 
 export interface ReceiveTools {
   env: Env
@@ -61,12 +61,16 @@ export async function receiveMails(rows: readonly MailRow[], tools: ReceiveTools
   const { DB } = tools.env
   const { siteId } = tools.config
   const threads = await findThreads(readings, tools.config, DB)
-  const claims = readings.map(reading => claimOf(reading, threads.get(reading)!, tools.config))
+  const copies = await ourCopies(threads, tools)
+  for (const reading of copies.keys()) threads.delete(reading)
+  const fresh = [...threads.keys()]
+  const claims = fresh.map(reading => claimOf(reading, threads.get(reading)!, tools.config))
   const claimed = await claimMails(DB, siteId, claims)
+  await lookAgain(threads, claimed, tools)
   const moved = await mergeShown(threads, claimed, tools)
   for (const claim of claimed.values())
     claim.conversationId = moved.get(claim.conversationId) ?? claim.conversationId
-  return [...unread, ...(await deliverAll(readings, claimed, threads, tools))]
+  return [...unread, ...copies.values(), ...(await deliverAll(fresh, claimed, threads, tools))]
 }
 
 async function deliverAll(
@@ -101,15 +105,11 @@ async function deliver(
     if (!claim) throw new Error('not claimed')
     const done = { row, ok: true as const, messageId: claim.messageId, conversationId: claim.conversationId }
     // What was erased here is not taken in again, by whatever way it comes (A22).
-    if (claim.erased) return { ...done, flagged: null }
-    if (thread.ours && (await isOurCopy(email, thread.ours, tools)))
-      return {
-        row,
-        ok: true,
-        messageId: thread.ours.ours!,
-        conversationId: thread.ours.conversationId,
-        flagged: null,
-      }
+    if (claim.erased) {
+      const at = [tools.config.siteId, tools.config.inboxId, row.id] as const
+      await tools.env.MAIL.delete([rawKey(...at), reducedKey(...at)])
+      return { ...done, flagged: null }
+    }
     const taken = reading.oursTo
       ? await seeElsewhere(reading, claim, thread, tools)
       : await bring(reading, claim, thread, tools)
@@ -199,12 +199,32 @@ function openingOf(reading: Reading, claim: Claimed, thread: Thread, { config }:
   }
 }
 
+/** Those of the mails that are our own answers, come back to us: noted with the message, and claimed for nothing. */
+async function ourCopies(
+  threads: Map<Reading, Thread>,
+  tools: ReceiveTools,
+): Promise<Map<Reading, Received>> {
+  const copies = new Map<Reading, Received>()
+  for (const [reading, { ours }] of threads) {
+    const { row } = reading
+    try {
+      if (!ours || !(await isOurCopy(reading, ours, tools))) continue
+      const { ours: messageId, conversationId } = ours
+      copies.set(reading, { row, ok: true, messageId: messageId!, conversationId, flagged: null })
+    } catch (error) {
+      log('delivery_failed', { mail: row.id }, error)
+      copies.set(reading, { row, ok: false, problem: problem('unavailable') })
+    }
+  }
+  return copies
+}
+
 /**
  * Our own answer came back to us (Bcc, catch-all, the Sent folder): it is in its conversation already (B9). An id can be forged or used
  * again, so it is ours only where the text is that of the mail we made; otherwise it is a new mail. Where nobody knew whether it was
  * handed over, now we do (H1).
  */
-async function isOurCopy(email: Reading['email'], ours: Candidate, tools: ReceiveTools): Promise<boolean> {
+async function isOurCopy({ email, row }: Reading, ours: Candidate, tools: ReceiveTools): Promise<boolean> {
   const stub = conversationOf(ours.conversationId, tools)
   const message = await stub.message(ours.ours!)
   const inboxId = message?.details.mail?.inboxId
@@ -214,11 +234,12 @@ async function isOurCopy(email: Reading['email'], ours: Candidate, tools: Receiv
   const bare = (text: string) => text.replace(/\s+/g, '')
   if (bare(email.text) !== bare(sent.text)) return false
   if (message?.delivery?.status === 'uncertain') await stub.settle(ours.ours!, 'sent', null)
+  await stub.copyCame(ours.ours!, { inboxId: tools.config.inboxId, mailId: row.id })
   return true
 }
 
 /** What a mail server says became of a mail of ours. Whom it could not reach for good, no machine writes to again (H16). */
-async function tellReport(reading: Reading, about: Candidate, tools: ReceiveTools): Promise<void> {
+export async function tellReport(reading: Reading, about: Candidate, tools: ReceiveTools): Promise<void> {
   const { siteId } = tools.config
   const stub = conversationOf(about.conversationId, tools)
   const message = await stub.message(about.ours!)

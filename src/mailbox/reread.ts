@@ -8,9 +8,9 @@ import { type Problem, problem } from '../domain/problem.ts'
 import { PARSED_WHOLE_BYTES } from '../mail/email.ts'
 import { claimMails } from '../store/emails.ts'
 import { contentOf, read, replyFacts, whyUnread } from './reading.ts'
-import type { ReceiveTools } from './receive.ts'
+import { type ReceiveTools, tellReport } from './receive.ts'
 import type { MailRow } from './records.ts'
-import { claimOf, findThreads } from './threading.ts'
+import { claimOf, findThreads, mergeShown } from './threading.ts'
 
 /** @param isWhole all of its bytes are in R2 */
 export async function reread(
@@ -31,8 +31,8 @@ export async function reread(
   if (!before) return { problem: problem('not_found') }
   const { content, details } = await contentOf(reading, place.messageId, tools)
   // Its ids and who takes part were perhaps not to be read either.
-  const threads = await findThreads([reading], config, env.DB)
-  const claim = claimOf(reading, { ...threads.get(reading)!, ...place, cuts: null }, config)
+  const thread = (await findThreads([reading], config, env.DB)).get(reading)!
+  const claim = claimOf(reading, { ...thread, ...place, cuts: [] }, config)
   const claimed = await claimMails(env.DB, config.siteId, [{ ...claim, messageId: place.messageId }])
   const mine = claimed.get(reading.contentKey)
   const from = reading.writer
@@ -47,5 +47,13 @@ export async function reread(
     details,
     ...replyFacts(reading, tools),
   })
-  return 'problem' in said ? said : { read: true }
+  if ('problem' in said) return said
+  // What it says now may tie it to others, as it would have when it came.
+  const others = [thread.conversationId, ...thread.mergeWith].filter(
+    id => id !== null && id !== mine?.conversationId,
+  )
+  const shown = new Map([[reading, { ...thread, mergeWith: thread.about ? [] : (others as string[]) }]])
+  await mergeShown(shown, claimed, tools)
+  if (thread.about) await tellReport(reading, thread.about, tools)
+  return { read: true }
 }

@@ -8,21 +8,23 @@ import { isReset } from '../domain/reset.ts'
 import { citedIds, idKey } from '../domain/thread.ts'
 import { type Candidate, type Claim, type Claimed, cutsIn, mailsCiting, mailsNamed } from '../store/emails.ts'
 import type { MailboxConfig } from '../store/inboxes.ts'
-import { type Merge, mergeConversations, mergeTold, peopleOf } from '../store/merges.ts'
+import { type Merge, mergeConversations, mergeTold, peopleOf, winnerOf } from '../store/merges.ts'
 import { everyone, ownAddresses, ownId, type Reading, threadIndex, weigh } from './reading.ts'
 
 export interface Thread {
   /** Null: it opens its own. */
   conversationId: string | null
   linkedTo: string | null
-  /** The conversation that this mail, a reset command, cuts its writer off from. */
-  cuts: string | null
+  /** The conversations that this mail, a reset command, cuts its writer off from. */
+  cuts: string[]
   mergeWith: string[]
   open: string[]
   /** The mail of ours that has its Message-ID. */
   ours: Candidate | null
   /** The mail of ours that it, a bounce, is about. */
   about: Candidate | null
+  /** The receiving host denies its sender, and nothing else speaks for it. */
+  denied: boolean
 }
 
 /** Chooses a conversation for each mail, the earlier ones of the same chunk known to the later. May make a verdict milder, and a mail that says it is ours a stranger's. */
@@ -61,7 +63,9 @@ export async function findThreads(
       .flatMap(known)
       .some(one => one.ours !== null && one.participants.includes(mail.writer))
     if (answersOurs) reading.verdict = weigh(reading.row, reading.email, config, reading.authentication, true)
-    const about = reading.report?.originalIds.flatMap(known).find(one => one.ours !== null) ?? null
+    // Whoever writes a report that the receiving host denies wants something else.
+    const report = reading.authentication === 'fail' ? null : reading.report
+    const about = report?.originalIds.flatMap(known).find(one => one.ours !== null) ?? null
     const ours = (mail.id === null ? [] : known(mail.id)).find(one => one.ours !== null) ?? null
     // Whoever denies a sender cannot know what only those have whom we wrote to.
     const denied = reading.authentication === 'fail' && !answersOurs
@@ -72,18 +76,15 @@ export async function findThreads(
       reading.contact = reading.writer
       reading.ids.contactId = reading.ids.writerId
     }
-    const thread: Thread = { ...placed, cuts: null, ours, about }
+    const thread: Thread = { ...placed, cuts: [], ours, about, denied }
     if (about) Object.assign(thread, { conversationId: about.conversationId, linkedTo: null, mergeWith: [] })
-    const anew = reading.verdict.class === 'person' && placed.conversationId !== null
+    const anew = reading.verdict.class === 'person' && placed.conversationId !== null && !reading.imported
     if (anew && isReset(reading.view.content, config.settings.resetCommand)) {
-      thread.cuts = placed.conversationId
+      thread.cuts = [placed.conversationId!, ...placed.mergeWith]
       thread.conversationId = null
       thread.mergeWith = []
       // Mails of the same chunk that come after the reset go where it leads.
-      for (const start of [
-        ...mail.cited.flatMap(known).map(one => one.conversationId),
-        placed.conversationId!,
-      ])
+      for (const start of [...mail.cited.flatMap(known).map(one => one.conversationId), ...thread.cuts])
         cuts.set(`${start} ${mail.writer}`, reading.ids.conversationId)
       placer.moved(mail, reading.ids.conversationId)
     }
@@ -123,15 +124,16 @@ export function claimOf(reading: Reading, thread: Thread, config: MailboxConfig)
     messageId: ids.messageId,
     conversationId: thread.conversationId ?? ids.conversationId,
     cuts: thread.cuts,
-    open: thread.open,
+    open: thread.denied ? [] : thread.open,
     writer: from,
     byPerson,
+    heard: byPerson && !thread.denied && !reading.imported,
     contact: {
       id: ids.contactId,
       address: contact.address,
       name: contact.name || contact.address || 'Unknown sender',
     },
-    rfcIds: [ownId(reading), threadIndex(reading)?.id ?? null].filter(id => id !== null),
+    rfcIds: thread.denied ? [] : [ownId(reading), threadIndex(reading)?.id ?? null].filter(id => id !== null),
     // Nobody is brought in by a mail whose sender was denied, and by a report nobody either.
     participants: thread.about ? [] : reading.authentication === 'fail' ? [from].filter(Boolean) : shown,
     at: row.internalDate,
@@ -155,8 +157,12 @@ export async function mergeShown(
   const moved = new Map<string, string>()
   for (const [here, ...others] of groups)
     for (const other of others) {
-      const now = (id: string) => moved.get(id) ?? id
-      const pair = [now(here!), now(other)]
+      // Another mailbox may have merged one of them meanwhile.
+      const now = async (id: string) => {
+        const known = moved.get(id) ?? id
+        return (await winnerOf(env.DB, config.siteId, known)) ?? known
+      }
+      const pair = [await now(here!), await now(other)]
       if (pair[0] === pair[1] || !(await isOne(env.DB, config.siteId, pair))) continue
       const merges = await mergeConversations(env.DB, config.siteId, pair, Date.now())
       for (const merge of merges) {
@@ -166,6 +172,30 @@ export async function mergeShown(
       await tellMerges(env, config.siteId, merges)
     }
   return moved
+}
+
+/**
+ * Asked once more when the mails are claimed: two mailboxes that read mails of one thread at the same moment saw nothing of each other's
+ * before, and whoever claims second sees it now.
+ */
+export async function lookAgain(
+  threads: Map<Reading, Thread>,
+  claimed: Map<string, Claimed>,
+  { env, config }: { env: Env; config: MailboxConfig },
+): Promise<void> {
+  const joining = [...threads].filter(([, { cuts, about, denied }]) => cuts.length === 0 && !about && !denied)
+  const at = (reading: Reading) => claimed.get(reading.contentKey)?.conversationId ?? null
+  // What a mail would have opened, had nobody claimed it before, may be no conversation at all.
+  const real = new Map([...threads.keys()].map(reading => [reading.ids.conversationId, at(reading)]))
+  const readings = joining.map(([reading]) => reading)
+  for (const [reading, seen] of await findThreads(readings, config, env.DB)) {
+    const thread = threads.get(reading)!
+    const found = [seen.conversationId, ...seen.mergeWith].map(id =>
+      id !== null && real.has(id) ? real.get(id)! : id,
+    )
+    const others = found.filter(id => id !== null && id !== at(reading)) as string[]
+    thread.mergeWith = unique([...thread.mergeWith, ...others])
+  }
 }
 
 async function isOne(d1: D1Database, siteId: string, pair: readonly string[]): Promise<boolean> {

@@ -66,12 +66,15 @@ export async function cutsIn(
   const { results } = await steady(() =>
     d1
       .prepare(
-        `WITH RECURSIVE chain (start, address, at, depth) AS (
+        `WITH RECURSIVE proposed (id) AS (
+           SELECT m.conversation_id FROM json_each(?2) asked CROSS JOIN message_ids m ON m.site_id = ?1 AND m.rfc_id = asked.value
+           UNION
+           SELECT c.conversation_id FROM json_each(?2) asked CROSS JOIN cited_ids c ON c.site_id = ?1 AND c.rfc_id = asked.value
+           LIMIT 5000),
+         chain (start, address, at, depth) AS (
            SELECT DISTINCT cuts.conversation_id, cuts.address, cuts.to_conversation_id, 1
-           FROM json_each(?2) asked
-           CROSS JOIN message_ids m ON m.site_id = ?1 AND m.rfc_id = asked.value
-           CROSS JOIN json_each(?3) who
-           CROSS JOIN cuts ON cuts.site_id = ?1 AND cuts.conversation_id = m.conversation_id AND cuts.address = who.value
+           FROM proposed CROSS JOIN json_each(?3) who
+           CROSS JOIN cuts ON cuts.site_id = ?1 AND cuts.conversation_id = proposed.id AND cuts.address = who.value
            UNION ALL
            SELECT chain.start, chain.address, cuts.to_conversation_id, depth + 1
            FROM chain CROSS JOIN cuts ON cuts.site_id = ?1 AND cuts.conversation_id = chain.at AND cuts.address = chain.address
@@ -139,8 +142,10 @@ export interface Claim {
   writer: string
   /** A person wrote it to us. */
   byPerson: boolean
-  /** The conversation that this mail, a reset command, cuts its writer off from. */
-  cuts: string | null
+  /** It shows that its writer reads that address now. */
+  heard: boolean
+  /** The conversations that this mail, a reset command, cuts its writer off from. */
+  cuts: string[]
   contact: { id: string; address: string; name: string }
   /** Its Message-ID, and other ids by which it may be cited. */
   rfcIds: string[]
@@ -185,7 +190,7 @@ export async function claimMails(d1: D1Database, siteId: string, claims: readonl
       d1
         .prepare(
           `DELETE FROM bounced_addresses WHERE site_id = ?1
-           AND address IN (SELECT value ->> '$.writer' FROM json_each(?2) WHERE value ->> '$.byPerson')`,
+           AND address IN (SELECT value ->> '$.writer' FROM json_each(?2) WHERE value ->> '$.heard')`,
         )
         .bind(siteId, json),
       // What follows is said of the mail as it was claimed, by us or by whoever came first.
@@ -220,9 +225,10 @@ export async function claimMails(d1: D1Database, siteId: string, claims: readonl
       d1
         .prepare(
           `INSERT INTO cuts (site_id, conversation_id, address, to_conversation_id, at)
-           SELECT ?1, value ->> '$.cuts', value ->> '$.contact.address', e.conversation_id, value ->> '$.at'
-           FROM json_each(?2) CROSS JOIN emails e ON e.site_id = ?1 AND e.content_key = value ->> '$.contentKey'
-           WHERE value ->> '$.cuts' IS NOT NULL AND value ->> '$.cuts' <> e.conversation_id ON CONFLICT DO NOTHING`,
+           SELECT ?1, cut.value, claim.value ->> '$.contact.address', e.conversation_id, claim.value ->> '$.at'
+           FROM json_each(?2) claim CROSS JOIN json_each(claim.value, '$.cuts') cut
+           CROSS JOIN emails e ON e.site_id = ?1 AND e.content_key = claim.value ->> '$.contentKey'
+           WHERE cut.value <> e.conversation_id ON CONFLICT DO NOTHING`,
         )
         .bind(siteId, json),
       d1

@@ -60,12 +60,13 @@ export async function answersTo(
   db: Db,
   d1: D1Database,
   siteId: string,
-  mail: { conversationId: string; position: number; rfcId: string },
+  mail: { id: string; conversationId: string; rfcId: string },
 ): Promise<MessageRow[]> {
   const query = `
-    SELECT id FROM messages WHERE site_id = ?1 AND conversation_id = ?2 AND position > ?3 AND direction = 'outgoing'
-    AND json_extract(details, '$.mail.inReplyTo') = ?4 ORDER BY position LIMIT ?5`
-  return found(db, d1, siteId, query, mail.conversationId, mail.position, mail.rfcId, MOST)
+    SELECT id FROM messages m WHERE site_id = ?1 AND conversation_id = ?2 AND direction = 'outgoing'
+    AND (json_extract(details, '$.mail.inReplyTo') = ?3 OR EXISTS (SELECT 1 FROM json_each(m.details, '$.answers') WHERE value = ?4))
+    ORDER BY position LIMIT ?5`
+  return found(db, d1, siteId, query, mail.conversationId, mail.rfcId, mail.id, MOST)
 }
 
 /** Mails in quarantine, the oldest first, from just after one; `inboxes` null is all of them. */

@@ -55,7 +55,7 @@ describe('a person answers from another program', () => {
       status: 'discarded',
       problem: { code: 'answered_elsewhere' },
     })
-    expect(play.message('d2')).toBeUndefined()
+    expect(play.message('d2')).toMatchObject({ delivery: { status: 'draft' }, details: { stale: true } })
   })
 
   it('B10 what is old, or a machine’s, calls nothing back, and old mail stands where its time is', () => {

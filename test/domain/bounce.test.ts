@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it, vi } from 'vitest'
-import { type DeliveryReport, deliveryReport } from '../../src/domain/bounce.ts'
+import { bounceReasons, type DeliveryReport, deliveryReport } from '../../src/domain/bounce.ts'
 import type { Email } from '../../src/domain/email.ts'
 import { verdict } from '../../src/domain/verdict.ts'
 import { readEmail as readProduct } from '../../src/mail/email.ts'
@@ -71,6 +71,16 @@ Remote-MTA: dns; mx.customer.example
 Diagnostic-Code: smtp; 550 5.1.1 <bob@customer.example>: Recipient address
     rejected: User unknown in virtual mailbox table
 `
+
+it.each([
+  'Delivery failed when I write to orders@',
+  'Undeliverable mail to your orders address',
+  'Failed mail to you',
+  '退信 求助',
+])('a customer who asks about a bounce is a customer: %s', subject => {
+  const text = 'I tried and got this: 550 5.1.1 <orders@shop.example> User unknown. Which address is right?'
+  expect(bounceReasons(email({ subject, text }))).toEqual([])
+})
 
 describe('RFC 3464', () => {
   it('C10 H16 ties the report to our mail, and says who is not reached, why, and that it is for good', async () => {

@@ -128,8 +128,8 @@ describe('whether a mail is answered', () => {
       cases++
     }
     expect(cases).toBe(7 * 2 ** 7 * 4 * 3 * 2 ** 5)
-    // One reason is not decided here: that the assistant was asked and had nothing to say. Two stand before most others.
-    expect([...told, 'assistant_silent', 'copied', 'imported'].sort()).toEqual(
+    // One reason is not decided here: that the assistant was asked and had nothing to say. Three stand before most others.
+    expect([...told, 'answered_already', 'assistant_silent', 'copied', 'imported'].sort()).toEqual(
       Object.keys(REPLY_REASONS).sort(),
     )
   })
@@ -149,6 +149,13 @@ describe('whether a mail is answered', () => {
       if (!silent || !['copied', 'not_sendable', 'nothing_said'].includes(decided.why))
         expect(decided, JSON.stringify(one)).toBeNull()
     }
+  })
+
+  it('B10 what a person answered before it came here is not answered again', () => {
+    expect(decideReply({ ...ordinary().facts, answered: true }, ordinary().rules)).toEqual({
+      do: 'silent',
+      why: 'answered_already',
+    })
   })
 
   it('RE2 an answer leaves by itself only where nothing at all speaks against it', () => {

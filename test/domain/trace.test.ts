@@ -13,6 +13,7 @@ const facts = (about: Partial<TraceFacts> = {}): TraceFacts => ({
   message: null,
   answers: [],
   merged: false,
+  owner: 'assistant',
   inbox: { paused: false, state: 'connected', reason: null, nextSyncAt: AT },
   ...about,
 })
@@ -114,6 +115,11 @@ describe('TR1 where a mail is', () => {
       'is being answered',
       { message: message({ reply: { do: 'answer', why: 'answered' } }) },
       /^in_the_making: /,
+    ],
+    [
+      'was left to a person who took over',
+      { message: message({ reply: { do: 'answer', why: 'answered' } }), owner: 'person' },
+      /^silent: .*taken over/,
     ],
     ['is on its way', { message: message(), answers: [answer('queued')] }, /^in_the_making: .*way out/],
     [

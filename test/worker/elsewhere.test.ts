@@ -164,6 +164,18 @@ describe('B10 a person answers from another program', () => {
     ])
   })
 
+  it('the answer is seen before the question: it is not answered again', async () => {
+    const { headers, config, address } = await connected()
+    const [from, asked] = [customer(), newMid()]
+    await intoSent(address, letter({ from: address, to: from, answers: asked }))
+    await sync(config)
+    await arrives(address, [mail({ from, to: address, messageId: asked })])
+    await sync(config)
+    const [one] = await conversationsOf(headers)
+    expect(one!.messages.map(m => m.reply?.why ?? null)).toEqual([null, 'answered_already'])
+    expect(await inboxOf(from)).toEqual([])
+  })
+
   it('B9 our own answers in the Sent folder are known, and stay one', async () => {
     const { headers, config, address } = await connected()
     const from = customer()
@@ -208,6 +220,38 @@ describe('N2 who wrote is what the receiving host can prove', () => {
     expect(flagged.messages[0]!.verdict!.reasons).toContain('sender_forged')
     expect(flagged.conversation.linkedTo).toBe(all.find(one => one !== flagged)!.conversation.id)
     expect(await inboxOf(from)).toHaveLength(1)
+  })
+
+  it('N2 nothing joins what a denied sender wrote, and a person’s answer does not go where they wanted it', async () => {
+    const { headers, config, address } = await connected({ ...host, mode: 'off' })
+    const [from, x] = [customer(), newMid()]
+    const cites = `References: ${x}`
+    await arrives(address, [
+      mail({
+        from,
+        to: address,
+        headers: [results('dmarc=fail header.from=customer.test'), cites],
+        text: 'forged',
+      }),
+    ])
+    await sync(config)
+    const proved = results('dmarc=pass header.from=customer.test')
+    await arrives(address, [mail({ from, to: address, headers: [proved, cites], text: 'genuine' })])
+    await sync(config)
+    expect(await conversationsOf(headers)).toHaveLength(2)
+  })
+
+  it('E17 a name with a comma and no quotes is one writer, and nobody is taken for somebody else', async () => {
+    const { headers, config, address } = await connected()
+    const [anna, bert] = [customer(), customer()]
+    await arrives(address, [
+      mail({ from: `Mueller, Anna <${anna}>`, to: address }),
+      mail({ from: `Schmidt, Bert <${bert}>`, to: address }),
+    ])
+    await sync(config)
+    await until(async () => (await inboxOf(anna)).length === 1 && (await inboxOf(bert)).length === 1)
+    const all = await conversationsOf(headers)
+    expect(all.map(one => one.conversation.contact.address).toSorted()).toEqual([anna, bert].toSorted())
   })
 
   it('C26 checked and not proved: a draft, until an answer to our own mail proves the address', async () => {

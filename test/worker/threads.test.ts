@@ -99,6 +99,76 @@ describe('TH3 conversations that turn out to be one', () => {
     expect(await inboxOf(from)).toHaveLength(1)
   })
 
+  it('by a machine’s mail, the answer still waits its delay, and a question that a person did not answer is answered', async () => {
+    const { headers, config, address } = await connected({ delayMs: 4000 })
+    const from = customer()
+    const [x, y] = [id('x'), id('y')]
+    const letter = (references: string, text: string, more: string[] = []) =>
+      mail({ from, to: address, messageId: id('m'), headers: [`References: ${references}`, ...more], text })
+    await arrives(address, [letter(x, 'How do I reset my password?'), letter(y, 'Something else entirely.')])
+    await sync(config)
+    const two = await conversationsOf(headers)
+    const other = two.find(one => one.messages[0]!.content.includes('else'))!.conversation.id
+    const said = await exports.default.fetch('http://edgedesk.test/api/v1/messages/outgoing', {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify({ conversation: other, content: 'I look after that.' }),
+    })
+    expect(said.status).toBe(200)
+    await arrives(address, [letter(`${x} ${y}`, 'I am away.', ['Auto-Submitted: auto-replied'])])
+    await sync(config)
+    const texts = async () => (await inboxOf(from)).map(one => one.text)
+    await new Promise(resolve => setTimeout(resolve, 1500))
+    expect(await texts()).toHaveLength(1)
+    await until(async () => (await texts()).some(text => text.includes('Forgot password')), 15_000)
+    expect(await texts()).toHaveLength(2)
+  })
+
+  it('R1 a reset cuts off what cites the same mail that nobody saw', async () => {
+    const { headers, config, address } = await connected({ mode: 'off', resetCommand: '/new' })
+    const from = customer()
+    const [x, one] = [id('x'), id('one')]
+    const send = async (text: string, cites: string, messageId = id('m')) => {
+      await arrives(address, [
+        mail({ from, to: address, messageId, headers: [`References: ${cites}`], text }),
+      ])
+      await sync(config)
+    }
+    await send('one', x, one)
+    await send('/new', one)
+    await send('three', x)
+    const all = (await conversationsOf(headers)).map(it => it.messages.map(m => m.content)).toSorted()
+    expect(all).toEqual([['/new', 'three'], ['one']])
+  })
+
+  it('two mailboxes that read one thread at the same moment make one conversation of it', async () => {
+    const { siteId, headers } = await site()
+    const [a, b] = [await inbox(siteId), await inbox(siteId)]
+    await Promise.all([sync(a), sync(b)])
+    const from = customer()
+    for (let round = 0; round < 4; round++) {
+      const [q, f] = [id('q'), id('f')]
+      await Promise.all([
+        arrives(a.address, [mail({ from, to: a.address, messageId: q, text: `question ${round}` })]),
+        arrives(b.address, [
+          mail({
+            from,
+            to: b.address,
+            messageId: f,
+            headers: [`In-Reply-To: ${q}`],
+            text: `follow-up ${round}`,
+          }),
+        ]),
+      ])
+      await Promise.all([sync(a), sync(b)])
+    }
+    const all = await until(async () => {
+      const now = await conversationsOf(headers)
+      return now.length === 4 ? now : null
+    })
+    for (const one of all) expect(one.messages).toHaveLength(2)
+  })
+
   it('a person’s conversation wins, and what comes in from the other is left to the person', async () => {
     const { headers, config, address } = await connected({ mode: 'draft' })
     const from = customer()
