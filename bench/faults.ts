@@ -346,10 +346,10 @@ async function afterwards(lab: Lab, later: { mails: Mail[]; result: Round }[]): 
       const uncertain = seen.get(n)?.answers.some(one => one.status === 'uncertain') ?? false
       if (came > 1) result.violations.push(`mail ${n}: its answer was sent ${came} times`)
       if (came !== due) result.violations.push(`mail ${n}: ${came} answers came instead of ${due}`)
-      // "Uncertain" is said of what was handed over and never answered; and where the Worker died between writing down that a mail
-      // leaves and the dot, which from outside nobody can tell apart.
+      // "Uncertain" is said of what was handed over and never answered; and where the Worker died while a mail was leaving, before the dot
+      // or before it read the server's answer, which afterwards nobody can tell apart.
       const unanswered = handed.some(one => !one.answered)
-      const died = result.fault === 'Worker killed' && handed.length === 0
+      const died = result.fault === 'Worker killed'
       if (uncertain && !unanswered && !died) result.violations.push(`mail ${n}: uncertain without cause`)
       if (!uncertain && unanswered) result.violations.push(`mail ${n}: not said to be uncertain`)
     }

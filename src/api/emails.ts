@@ -36,7 +36,7 @@ const TraceSchema = z
         'erased',
         'quarantined',
       ] as const),
-      ...(['outgoing', 'answered', 'drafted', 'held', 'in_the_making', 'silent'] as const),
+      ...(['outgoing', 'answered', 'drafted', 'held', 'failed', 'in_the_making', 'silent'] as const),
     ]),
     sentence: z.string().openapi({ description: 'Where it is and why, to be read.' }),
     at: moment,
@@ -70,7 +70,8 @@ const traceRoute = createRoute({
         'application/json': {
           schema: z
             .object({
-              items: z.array(TraceSchema),
+              items: z.array(TraceSchema).openapi({ description: 'At most some forty.' }),
+              sentence: z.string().nullable().openapi({ description: 'Where nothing is known of it.' }),
               unreachable: z.array(z.object({ inbox: z.uuid(), name: z.string(), sentence: z.string() })),
             })
             .openapi('Traces'),
@@ -148,7 +149,9 @@ const reparseAll = createRoute({
 export const emails = noun()
   .openapi(traceRoute, async c => {
     const { address, messageId } = c.req.valid('query')
-    if ((address === undefined) === (messageId === undefined))
+    if (address !== undefined && messageId !== undefined)
+      throw new Refusal('invalid_field', 'Give "address" or "messageId", not both.', 'messageId')
+    if (address === undefined && messageId === undefined)
       throw new Refusal('missing_field', 'Give either "address" or "messageId".', 'address')
     const order = messageId === undefined ? { address: address! } : { messageId }
     return c.json(await traced(c.env, c.get('siteId'), c.get('who'), order), 200)
@@ -246,13 +249,18 @@ async function traced(
     ...rows.map(row => ofMessage(env, siteId, who, row, inboxes, first.get(row.id) ?? null)),
     ...inboxes.map((inbox, n) => ofFindings(inbox, findings[n]!, new Set(rows.map(row => row.id)), who)),
   ])
+  const all = items.flat()
   return {
-    items: items.flat().toSorted((a, b) => Number(b.receivedAt ?? 0) - Number(a.receivedAt ?? 0)),
+    items: all.toSorted((a, b) => Number(b.receivedAt ?? 0) - Number(a.receivedAt ?? 0)),
+    sentence: all.length > 0 ? null : NOTHING,
     unreachable: findings.flatMap(({ server }, n) =>
       'code' in server ? [{ inbox: inboxes[n]!.id, name: inboxes[n]!.name, sentence: server.message }] : [],
     ),
   }
 }
+
+const NOTHING =
+  'Nothing is known of it: no inbox of yours has it, and it is in no folder of a mail server that could be asked.'
 
 type Item = z.infer<typeof TraceSchema>
 

@@ -44,6 +44,7 @@ export const MessageSchema = z
       .openapi({ description: 'What the writer newly said; the full text is at the message itself.' }),
     contentIsCut: z.boolean(),
     subject: z.string().nullable(),
+    messageId: z.string().nullable().openapi({ description: 'Of a mail: its Message-ID.' }),
     to: z.string().nullable().openapi({ description: 'Of an outgoing mail: whom it goes to.' }),
     inbox: z.uuid().nullable().openapi({ description: 'The inbox a mail came by or leaves through.' }),
     feedback: z.null(),
@@ -120,7 +121,7 @@ const FullMessageSchema = MessageSchema.extend({
 const list = createRoute({
   method: 'get',
   path: '/',
-  summary: 'The messages of a conversation, the oldest first',
+  summary: 'The messages of a conversation, in the order they came',
   request: { query: z.strictObject({ conversation: z.uuid(), limit, cursor }) },
   responses: {
     200: {
@@ -346,6 +347,7 @@ export function messageJson(row: Row): z.infer<typeof MessageSchema> {
     content: row.content,
     contentIsCut: details.cut ?? false,
     subject: details.subject ?? null,
+    messageId: details.mail?.rfcId ?? null,
     to: details.to ?? null,
     inbox: details.mail?.inboxId ?? null,
     feedback: null,

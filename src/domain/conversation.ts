@@ -19,7 +19,7 @@ import {
   type ReplyReason,
   type ReplyRules,
 } from './reply.ts'
-import { callBack, changed, inserted, unchanged, withoutDrafts } from './turn.ts'
+import { callBack, changed, inserted, type Superfluous, unchanged, withoutDrafts } from './turn.ts'
 
 export interface ConversationState {
   v: 1
@@ -306,7 +306,7 @@ export type Effect =
       kind: 'withdraw'
       id: string
       messageId: string
-      why: 'superseded' | 'taken_over' | 'merged' | 'answered_elsewhere'
+      why: Superfluous
     }
   | { kind: 'send_again'; id: string; messageId: string }
   | { kind: 'settle'; id: string; messageId: string; outcome: 'sent' | 'failed' }
@@ -501,7 +501,7 @@ function answerMade(
   if (done.asks.includes(event.ask) || (!draft && done.sends)) return unchanged(before)
   // A draft covers all that was asked since the last answer, so the draft before it is superfluous. An answer that leaves by itself may
   // cover less, and what was still being made when a person took over may be older than what is there.
-  const superseded = withoutDrafts(draft && !takenOver ? event.living : [], before.seq, 'superseded', at)
+  const superseded = withoutDrafts(draft && !takenOver ? event.living : [], before.seq, 'replaced', at)
   const seq = before.seq + superseded.length + 1
   const message: Message = {
     ...event.message,
@@ -668,8 +668,12 @@ function draftApproved(
     return { ...unchanged(before), refused: problem('draft_changed') }
   // It is the answer now: another one in the making would be a second.
   const called = callBack(before, 'superseded')
-  const others = (event.living ?? []).filter(one => one.id !== draft.id)
-  const superseded = withoutDrafts(others, before.seq, 'superseded', at)
+  // A draft that answers more than this one does is still wanted.
+  const answered = draft.details.answers
+  const others = (event.living ?? []).filter(
+    one => one.id !== draft.id && (one.details.answers ?? []).every(id => answered?.includes(id) ?? true),
+  )
+  const superseded = withoutDrafts(others, before.seq, 'replaced', at)
   const seq = before.seq + superseded.length + 1
   return {
     state: { ...called.state, seq },

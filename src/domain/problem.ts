@@ -78,6 +78,7 @@ export const PROBLEMS = {
   waited_long: [409, 'This answer waited too long to be sent by itself. It is kept for a person.'],
   taken_over: [409, 'A person took over, so the answer was not sent.'],
   superseded: [409, 'The contact wrote again, so this answer was not sent.'],
+  replaced: [409, 'Another answer to the same mail took its place.'],
   merged: [409, 'The conversation was merged with another one, so this was not sent.'],
   answered_elsewhere: [409, 'Somebody answered from another mail program, so this was not sent.'],
   bounced: [422, 'The recipient’s mail server refused the mail.'],

@@ -39,6 +39,7 @@ export type TraceState =
   | 'answered'
   | 'drafted'
   | 'held'
+  | 'failed'
   | 'in_the_making'
   | 'silent'
 
@@ -158,7 +159,24 @@ function ofAnswer(
     return { state: 'drafted', at, sentence: `The draft of an answer was withdrawn.${why}` }
   if (status === 'queued' || status === 'sending' || status === 'leaving')
     return { state: 'in_the_making', at, sentence: 'An answer is on its way out.' }
-  return { state: 'held', at, sentence: `An answer was made and is ${status}.${why}` }
+  const state = status === 'failed' ? 'failed' : 'held'
+  return { state, at, sentence: `An answer was made and ${STANDS[status]}.${why}` }
+}
+
+const STANDS: Record<Delivery['status'], string> = {
+  queued: 'waits to leave',
+  sending: 'is on its way out',
+  leaving: 'is on its way out',
+  sent: 'was sent',
+  retry: 'waits for another try',
+  failed: 'could not be delivered',
+  uncertain: 'was perhaps delivered',
+  withdrawn: 'was called back',
+  held: 'is held for a person',
+  draft: 'is a draft that waits for a person',
+  discarded: 'was withdrawn',
+  bounced: 'came back',
+  delayed: 'is delayed',
 }
 
 function ofOurs({ delivery, details, createdAt, sender }: NonNullable<TraceFacts['message']>): Trace {
@@ -169,6 +187,6 @@ function ofOurs({ delivery, details, createdAt, sender }: NonNullable<TraceFacts
   return {
     state: 'outgoing',
     at: delivery?.at ?? createdAt,
-    sentence: `This is mail of ours${to}, by ${who}. It is ${status}.${why}`,
+    sentence: `This is mail of ours${to}, by ${who}. It ${STANDS[status]}.${why}`,
   }
 }

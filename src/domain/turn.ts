@@ -3,7 +3,7 @@ import type { ConversationState, Message, Turn } from './conversation.ts'
 import { problem } from './problem.ts'
 
 /** Why an answer or a draft is not wanted any more. */
-export type Superfluous = 'superseded' | 'taken_over' | 'merged' | 'answered_elsewhere'
+export type Superfluous = 'superseded' | 'replaced' | 'taken_over' | 'merged' | 'answered_elsewhere'
 
 export function unchanged(state: ConversationState): Turn {
   return { state, messages: [], effects: [] }

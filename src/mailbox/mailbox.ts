@@ -27,7 +27,7 @@ import { type ReceiveTools, receiveMails } from './receive.ts'
 import { type MailRow, Records } from './records.ts'
 import { reread } from './reread.ts'
 import { syncSent } from './sent-folder.ts'
-import { asProblem, pipeToBucket, syncFolder } from './sync.ts'
+import { asProblem, pipeToBucket, type SyncTools, syncFolder } from './sync.ts'
 
 /** Mails that become messages together. */
 const CHUNK = 24
@@ -40,6 +40,8 @@ const DEADLY_TIMES = 3
 const WATCH_MS = 10 * 60_000
 const LONGEST_BACKOFF_MS = 15 * 60_000
 const LEASE_MS = 15_000
+/** Looked at so lately, the folder of sent mail has nothing new to say. */
+const SENT_FRESH_MS = 1_000
 const RETRY_MS = [2_000, 10_000, 60_000, 300_000, 900_000]
 /** Where hints come one after another, sent mail is not looked at with each of them. */
 const SENT_HINTED_MS = 10_000
@@ -390,21 +392,7 @@ export class Mailbox extends DurableObject<Env> {
       const account = await this.#imapAccount(config)
       const client = imap(this.env)
       await this.#keepWatch(client, config, account)
-      const tools = {
-        siteId: config.siteId,
-        inboxId: config.inboxId,
-        imap: client,
-        account,
-        records: this.#records,
-        bucket: this.env.MAIL,
-        justStored: this.#justStored,
-        // One chunk is read while the next is fetched; fetching waits where reading falls behind.
-        stored: async () => {
-          this.#start('receive', () => this.#receive())
-          if (this.#justStored.size > 4 * CHUNK) await this.#running.get('receive')
-        },
-        now: () => Date.now(),
-      }
+      const tools = this.#syncTools(config, client, account)
       for (const path of config.settings.folders) {
         try {
           await syncFolder(path, tools)
@@ -444,6 +432,40 @@ export class Mailbox extends DurableObject<Env> {
         reason: after.problem?.message ?? null,
         at: Date.now(),
       })
+  }
+
+  #syncTools(config: MailboxConfig, client: Imap, account: ImapAccount): SyncTools {
+    return {
+      siteId: config.siteId,
+      inboxId: config.inboxId,
+      imap: client,
+      account,
+      records: this.#records,
+      bucket: this.env.MAIL,
+      justStored: this.#justStored,
+      // One chunk is read while the next is fetched; fetching waits where reading falls behind.
+      stored: async () => {
+        this.#start('receive', () => this.#receive())
+        if (this.#justStored.size > 4 * CHUNK) await this.#running.get('receive')
+      },
+      now: () => Date.now(),
+    }
+  }
+
+  /**
+   * An answer that waited its delay may have been given by a person meanwhile, from another program: that is looked for once more before
+   * it leaves. That it cannot be looked for is no reason to keep it.
+   */
+  async #lookAtSent(config: MailboxConfig): Promise<void> {
+    if (!config.settings.imap || Date.now() - this.#sentLookedAt < SENT_FRESH_MS) return
+    try {
+      this.#sentLookedAt = Date.now()
+      const client = imap(this.env)
+      await syncSent(config.settings, this.#syncTools(config, client, await this.#imapAccount(config)))
+      await this.#running.get('receive')
+    } catch (error) {
+      log('sent_folder_failed', { inbox: config.inboxId, code: asProblem(error).code })
+    }
   }
 
   /** Renews the lease on IDLE in its second half. That it fails is no failure of the sync: polling goes on. */
@@ -517,6 +539,10 @@ export class Mailbox extends DurableObject<Env> {
       const tools = this.#tools()
       const row = tools && !tools.config.paused ? this.#records.outboxDue(Date.now()) : null
       if (!tools || !row) return
+      if (tools.config.settings.delayMs > 0 && row.mail.automatic === 'auto-replied') {
+        await this.#lookAtSent(tools.config)
+        if (this.#records.outboxRow(row.id)?.phase !== row.phase) continue
+      }
       await sendMail(row, tools)
       await this.#tell()
     }

@@ -109,7 +109,7 @@ describe('TR1 where a mail is', () => {
     [
       'is uncertain',
       { message: message(), answers: [answer('uncertain', 'uncertain')] },
-      /^held: .*uncertain/,
+      /^held: .*perhaps delivered.*Nobody can say/,
     ],
     [
       'is being answered',
@@ -140,7 +140,7 @@ describe('TR1 where a mail is', () => {
           { direction: 'outgoing', delivery: answer('failed', 'recipient_refused').delivery, sender },
         ),
       },
-      /^outgoing: .*to a@b\.test, by Ada\. It is failed\. .*refused the recipient/,
+      /^outgoing: .*to a@b\.test, by Ada\. It could not be delivered\. .*refused the recipient/,
     ],
   ])('%s', (_, about, sentence) => expect(told(about)).toMatch(sentence))
 

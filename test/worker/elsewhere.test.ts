@@ -164,6 +164,19 @@ describe('B10 a person answers from another program', () => {
     ])
   })
 
+  it('answered a moment before the delay is over, with no poll in between: it is looked for before the answer leaves', async () => {
+    const { headers, config, address } = await connected({ delayMs: 3000, pollMs: 3_600_000 })
+    const [from, asked] = [customer(), newMid()]
+    await arrives(address, [mail({ from, to: address, messageId: asked })])
+    await sync(config)
+    await new Promise(resolve => setTimeout(resolve, 1200))
+    await intoSent(address, letter({ from: address, to: from, answers: asked }))
+    await new Promise(resolve => setTimeout(resolve, 5000))
+    const [one] = await conversationsOf(headers)
+    expect(one!.messages.filter(m => m.delivery?.status === 'sent')).toMatchObject([{ by: { name: 'Pat' } }])
+    expect(await inboxOf(from)).toEqual([])
+  })
+
   it('the answer is seen before the question: it is not answered again', async () => {
     const { headers, config, address } = await connected()
     const [from, asked] = [customer(), newMid()]

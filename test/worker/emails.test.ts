@@ -104,7 +104,7 @@ describe('TR1 where a mail is, in a sentence', () => {
     expect(await states(ask, byId('<never@nowhere.test>'))).toEqual([])
     expect((await ask('GET', '/emails/trace')).json.error).toMatchObject({ code: 'missing_field' })
     expect((await ask('GET', '/emails/trace?address=a@b.test&messageId=x')).json.error.code).toBe(
-      'missing_field',
+      'invalid_field',
     )
     expect((await ask('GET', '/emails/trace?subject=x')).json.error).toMatchObject({ code: 'unknown_field' })
   })
