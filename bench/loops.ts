@@ -103,11 +103,11 @@ async function withRobot(servers: MailServers, stack: Stack, inbox: Inbox, robot
   const box = imapClient(servers, robot.address)
   await box.connect()
   const first = robot.answer(0)
+  // It begins as a person would; only where it wants its answers is said from the start.
+  const { 'Reply-To': replyTo } = first.headers
   await customer.send({
-    ...first,
-    headers: {},
+    ...plain(first.from, replyTo ? { 'Reply-To': replyTo } : {}),
     to: robot.inbox,
-    envelope: first.from,
     subject: 'A question',
     text: QUESTION,
   })
