@@ -77,7 +77,12 @@ export async function startServers(): Promise<MailServers> {
   return servers
 }
 
-export async function startStack(servers: MailServers, wanted: InboxWanted[]): Promise<Stack> {
+/** @param bridge how it is started, where not from its sources as they are */
+export async function startStack(
+  servers: MailServers,
+  wanted: InboxWanted[],
+  bridge: { bundled?: boolean; env?: Record<string, string> } = {},
+): Promise<Stack> {
   const dir = mkdtempSync(join(tmpdir(), 'edgedesk-bench-'))
   const remove = () => rmSync(dir, { recursive: true, force: true })
   const gone = atEnd(async () => remove())
@@ -89,7 +94,10 @@ export async function startStack(servers: MailServers, wanted: InboxWanted[]): P
 
   const bridgePort = await freePort()
   const bridgeNow = () =>
-    startBridge({ token: BRIDGE_TOKEN, log: join(dir, 'bridge.log'), env: { PORT: String(bridgePort) } })
+    startBridge({
+      ...{ ...bridge, token: BRIDGE_TOKEN, log: join(dir, 'bridge.log') },
+      env: { ...bridge.env, PORT: String(bridgePort) },
+    })
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const vars = {

@@ -152,6 +152,7 @@ export class Mailbox extends DurableObject<Env> {
     this.#watch = null
     await this.ctx.storage.deleteAlarm()
     await this.ctx.storage.deleteAll()
+    this.#records.forget()
     this.ctx.storage.kv.put(FORGOTTEN, true)
   }
 
@@ -663,7 +664,10 @@ export class Mailbox extends DurableObject<Env> {
     const config = this.#records.config()
     if (!config) return
     const { dueAt } = this.#records.syncState()
-    const times = [this.#records.nextDue() ?? Infinity]
+    const times: number[] = []
+    // What is at work goes on by itself.
+    if (!this.#running.has('receive')) times.push(this.#records.nextMailDue() ?? Infinity)
+    if (!this.#running.has('send')) times.push(this.#records.nextOutDue() ?? Infinity)
     // Should the object be torn down at work, somebody looks after it soon.
     if (this.#running.size > 0) times.push(Date.now() + LEASE_MS)
     const soon = config.settings.pollMs < CLOCK_MS || config.settings.watch || this.#history.running()

@@ -92,6 +92,8 @@ type Row = Record<string, SqlStorageValue>
 
 export class Records {
   readonly #sql: SqlStorage
+  /** As last read: it is asked for at every turn, and reading it is not free. */
+  #config: MailboxConfig | null | undefined
 
   /** An object that is there already is brought up to the schema of today; one that is not stays without a table. */
   constructor(sql: SqlStorage) {
@@ -104,14 +106,23 @@ export class Records {
   }
 
   config(): MailboxConfig | null {
-    const saved = this.exists() ? this.#meta<MailboxConfig>('config') : null
-    // What was saved before a setting was thought of has its default.
-    return saved && { ...saved, settings: EmailSettings.parse(saved.settings) }
+    if (this.#config === undefined) {
+      const saved = this.exists() ? this.#meta<MailboxConfig>('config') : null
+      // What was saved before a setting was thought of has its default.
+      this.#config = saved && { ...saved, settings: EmailSettings.parse(saved.settings) }
+    }
+    return this.#config
   }
 
   saveConfig(config: MailboxConfig): void {
     if (!this.exists()) bringUp(this.#sql)
     this.#setMeta('config', config)
+    this.#config = undefined
+  }
+
+  /** The storage was emptied. */
+  forget(): void {
+    this.#config = null
   }
 
   syncState(): SyncState {
@@ -466,8 +477,8 @@ export class Records {
   outboxUntold(): OutboxRow[] {
     return this.#sql
       .exec<Row>(
-        `SELECT * FROM outbox WHERE phase IN ('sent', 'failed', 'uncertain', 'withdrawn', 'held', 'retry')
-         AND told IS NOT phase LIMIT 50`,
+        `SELECT * FROM outbox WHERE told IS NOT phase
+         AND phase IN ('sent', 'failed', 'uncertain', 'withdrawn', 'held', 'retry') LIMIT 50`,
       )
       .toArray()
       .map(outboxOf)
@@ -502,15 +513,18 @@ export class Records {
     this.#sql.exec('DELETE FROM departures WHERE outbox_id = ?', outboxId)
   }
 
-  /** The earliest moment something here is due by itself. */
-  nextDue(): number | null {
-    const row = this.#sql
-      .exec<{ due: number | null }>(
-        `SELECT min(due) AS due FROM (SELECT min(due_at) AS due FROM mails WHERE due_at IS NOT NULL
-         UNION ALL SELECT min(due_at) FROM outbox WHERE phase IN ('queued', 'retry'))`,
-      )
-      .one()
-    return row.due
+  /** When a mail here is to be read again by itself. */
+  nextMailDue(): number | null {
+    return this.#sql
+      .exec<{ due: number | null }>('SELECT min(due_at) AS due FROM mails WHERE due_at IS NOT NULL')
+      .one().due
+  }
+
+  /** When a mail of ours is to be tried again. */
+  nextOutDue(): number | null {
+    return this.#sql
+      .exec<{ due: number | null }>('SELECT min(due_at) AS due FROM outbox WHERE due_at IS NOT NULL')
+      .one().due
   }
 
   /** Why the mail that waits longest is not in its conversation yet; null where nothing failed. */

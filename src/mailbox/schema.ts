@@ -45,6 +45,7 @@ const SCHEMAS: readonly string[] = [
     rfc_id = replace(replace(replace(json_extract(mail, '$.rfcId'), '<', ''), '>', ''), ' ', '');
   CREATE INDEX outbox_by_recipient ON outbox (recipient, queued_at);
   CREATE INDEX outbox_by_rfc_id ON outbox (rfc_id);
+  CREATE INDEX outbox_untold ON outbox (phase) WHERE told IS NOT phase;
   CREATE TABLE history (uid INTEGER PRIMARY KEY, internal_date INTEGER NOT NULL, header_key TEXT);
   CREATE INDEX history_by_date ON history (internal_date, uid);
   `,
