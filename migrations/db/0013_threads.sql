@@ -34,6 +34,13 @@ CREATE INDEX message_ids_by_conversation ON message_ids (site_id, conversation_i
 -- Of a conversation that was erased: its mails' keys stay, so that the same mail is never taken for a new one.
 ALTER TABLE emails ADD COLUMN erased_at INTEGER;
 
+-- Message-IDs of our own mail in erased conversations: its copies in the folder of sent mail are known again, and not taken in.
+CREATE TABLE erased_ids (
+  site_id TEXT NOT NULL,
+  rfc_id TEXT NOT NULL,
+  PRIMARY KEY (site_id, rfc_id)
+) WITHOUT ROWID;
+
 -- Addresses that mail servers refused for good; machines write to them no more until somebody hears from them again.
 CREATE TABLE bounced_addresses (
   site_id TEXT NOT NULL,

@@ -281,11 +281,24 @@ export class Conversation extends DurableObject<Env> {
     this.#take(state, { type: 'person_took_over' }, Date.now())
     await this.#projecting?.catch(() => {})
     const messages = this.#memory.messages()
+    // What those that became part of this one had is in them, too.
+    for (const id of state.absorbed ?? [])
+      await this.env.CONVERSATION.getByName(`${state.siteId}/${id}`).empty()
     await this.ctx.storage.deleteAlarm()
     await this.ctx.storage.deleteAll()
     this.#memory.forget()
     this.ctx.storage.kv.put(ENDED, { erased: true } satisfies Ended)
     return { messages }
+  }
+
+  /** Everything here went to another conversation, and is erased there. */
+  async empty(): Promise<void> {
+    const ended = this.ctx.storage.kv.get<Ended>(ENDED)
+    if (!ended) return
+    await this.ctx.storage.deleteAlarm()
+    await this.ctx.storage.deleteAll()
+    this.#memory.forget()
+    this.ctx.storage.kv.put(ENDED, ended)
   }
 
   /** What it is about to do for its contact, or has waiting. */

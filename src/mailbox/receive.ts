@@ -16,10 +16,11 @@ import { log } from '../log.ts'
 import { readEmail } from '../mail/email.ts'
 import { tellBounced } from '../store/bounces.ts'
 import { type Candidate, type Claimed, claimMails } from '../store/emails.ts'
+import { erasedAmong } from '../store/erased.ts'
 import { derivedId } from '../store/ids.ts'
 import type { MailboxConfig } from '../store/inboxes.ts'
 import { outKey, rawKey, reducedKey } from './keys.ts'
-import { contentOf, type Reading, read, replyFacts, whyUnread } from './reading.ts'
+import { contentOf, ownId, type Reading, read, replyFacts, whyUnread } from './reading.ts'
 import type { MailRow } from './records.ts'
 import { claimOf, findThreads, lookAgain, mergeShown, type Thread } from './threading.ts'
 
@@ -106,8 +107,7 @@ async function deliver(
     const done = { row, ok: true as const, messageId: claim.messageId, conversationId: claim.conversationId }
     // What was erased here is not taken in again, by whatever way it comes (A22).
     if (claim.erased) {
-      const at = [tools.config.siteId, tools.config.inboxId, row.id] as const
-      await tools.env.MAIL.delete([rawKey(...at), reducedKey(...at)])
+      await forgetRaw(row, tools)
       return { ...done, flagged: null }
     }
     const taken = reading.oursTo
@@ -205,9 +205,24 @@ async function ourCopies(
   tools: ReceiveTools,
 ): Promise<Map<Reading, Received>> {
   const copies = new Map<Reading, Received>()
+  const { env, config } = tools
+  // Only what says that it is from us can be ours; other mail need not be asked for.
+  const own = [...threads.keys()].filter(
+    reading => reading.oursTo !== null || reading.verdict.class === 'own',
+  )
+  const erased = await erasedAmong(
+    env.DB,
+    config.siteId,
+    own.map(ownId).filter(id => id !== null),
+  )
   for (const [reading, { ours }] of threads) {
     const { row } = reading
     try {
+      if (own.includes(reading) && erased.has(ownId(reading) ?? '')) {
+        await forgetRaw(row, tools)
+        copies.set(reading, { row, ok: true, ...reading.ids, flagged: null })
+        continue
+      }
       if (!ours || !(await isOurCopy(reading, ours, tools))) continue
       const { ours: messageId, conversationId } = ours
       copies.set(reading, { row, ok: true, messageId: messageId!, conversationId, flagged: null })
@@ -268,6 +283,11 @@ export async function tellReport(reading: Reading, about: Candidate, tools: Rece
       messageId: about.ours!,
       at: Date.now(),
     })
+}
+
+async function forgetRaw({ id }: MailRow, { env, config }: ReceiveTools): Promise<void> {
+  const at = [config.siteId, config.inboxId, id] as const
+  await env.MAIL.delete([rawKey(...at), reducedKey(...at)])
 }
 
 function conversationOf(id: string, { env, config }: ReceiveTools) {

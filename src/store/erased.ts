@@ -17,6 +17,12 @@ export async function forgetConversation(
           'UPDATE emails SET erased_at = ?3 WHERE site_id = ?1 AND conversation_id = ?2 AND erased_at IS NULL',
         )
         .bind(siteId, id, at),
+      d1
+        .prepare(
+          `INSERT INTO erased_ids (site_id, rfc_id) SELECT site_id, rfc_id FROM message_ids
+           WHERE site_id = ?1 AND conversation_id = ?2 AND ours = 1 ON CONFLICT DO NOTHING`,
+        )
+        .bind(siteId, id),
       gone('message_ids'),
       gone('cited_ids'),
       gone('participants'),
@@ -26,4 +32,23 @@ export async function forgetConversation(
       gone('conversations', 'id'),
     ]),
   )
+}
+
+/** Which of these Message-IDs are those of our own mail in conversations that were erased. */
+export async function erasedAmong(
+  d1: D1Database,
+  siteId: string,
+  rfcIds: readonly string[],
+): Promise<Set<string>> {
+  if (rfcIds.length === 0) return new Set()
+  const { results } = await steady(() =>
+    d1
+      .prepare(
+        `SELECT e.rfc_id AS rfcId FROM json_each(?2) asked
+         CROSS JOIN erased_ids e ON e.site_id = ?1 AND e.rfc_id = asked.value`,
+      )
+      .bind(siteId, JSON.stringify(rfcIds))
+      .all<{ rfcId: string }>(),
+  )
+  return new Set(results.map(row => row.rfcId))
 }

@@ -263,6 +263,13 @@ export const merges = sqliteTable(
   t => [primaryKey({ columns: [t.siteId, t.loserId] }), index('merges_by_winner').on(t.siteId, t.winnerId)],
 )
 
+/** Message-IDs of our own mail in erased conversations. */
+export const erasedIds = sqliteTable(
+  'erased_ids',
+  { siteId: text('site_id').notNull(), rfcId: text('rfc_id').notNull() },
+  t => [primaryKey({ columns: [t.siteId, t.rfcId] })],
+)
+
 /** Addresses that mail servers refused for good. */
 export const bouncedAddresses = sqliteTable(
   'bounced_addresses',

@@ -1,8 +1,10 @@
 /** What is erased here is gone here, and never comes back from the mail server. */
+import { runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { assistant, inbox, site } from './cast.ts'
-import { arrives, control, conversationsOf, mail, sync, until } from './mail.ts'
+import { imap } from '../../src/mail/imap.ts'
+import { assistant, inbox, site, testMail } from './cast.ts'
+import { arrives, control, conversationsOf, inboxOf, mail, sync, until } from './mail.ts'
 import { member } from './staff.ts'
 
 async function connected(settings: Record<string, unknown> = {}) {
@@ -69,6 +71,53 @@ describe('ED1 a conversation is erased', () => {
     await arrives(address, [raw])
     await sync(config)
     expect(await conversationsOf(headers)).toEqual([])
+  })
+
+  it('A22 nor does our own answer, whose copy in the Sent folder is seen only now', async () => {
+    const { headers, config, address } = await connected()
+    await sync(config)
+    const from = customer()
+    await arrives(address, [mail({ from, to: address })])
+    await sync(config)
+    const [answer] = await until(async () => {
+      const all = await inboxOf(from)
+      return all.length > 0 ? all : null
+    })
+    const [one] = await conversationsOf(headers)
+    expect((await erase(one!.conversation.id, headers)).status).toBe(204)
+    await imap(env).append({
+      account: {
+        ...{ host: testMail.host, port: testMail.imap.port, security: 'starttls' },
+        ...{ user: address, password: testMail.password },
+      },
+      ...{ folder: 'Sent', raw: btoa(answer!.raw), flags: [] },
+    })
+    await sync(config)
+    expect(await conversationsOf(headers)).toEqual([])
+  })
+
+  it('ED1 what was merged is erased in both', async () => {
+    const { siteId, headers, config, address } = await connected({ mode: 'off' })
+    const from = customer()
+    const letter = (references: string, text: string) =>
+      mail({ from, to: address, headers: [`References: ${references}`], text })
+    await arrives(address, [letter('<x.er@x.test>', 'one'), letter('<y.er@x.test>', 'two')])
+    await sync(config)
+    const ids = (await conversationsOf(headers)).map(it => it.conversation.id)
+    await arrives(address, [letter('<x.er@x.test> <y.er@x.test>', 'three')])
+    await sync(config)
+    const [merged] = await until(async () => {
+      const all = await conversationsOf(headers)
+      return all.length === 1 && all[0]!.messages.length === 3 ? all : null
+    })
+    expect((await erase(merged!.conversation.id, headers)).status).toBe(204)
+    for (const id of ids)
+      await runInDurableObject(env.CONVERSATION.getByName(`${siteId}/${id}`), (_, state) => {
+        const tables = state.storage.sql
+          .exec(`SELECT name FROM sqlite_master WHERE name = 'messages'`)
+          .toArray()
+        expect(tables).toEqual([])
+      })
   })
 
   it('ED2 an answer that has not left does not leave, and a reply to what was erased is a new conversation', async () => {
