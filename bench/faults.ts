@@ -9,11 +9,11 @@
  *     SMTP fails         at a random point of the session: the line drops, or the server says "not now"
  *
  * After each round its mails must be in conversations once, with one answer each that left at most once, and whatever was stopped must
- * say why. What the mail server put off for a minute is looked at again at the end.
+ * say why. What the mail server put off for a minute is looked at again after every fifty rounds, and at the end.
  *
  *     --rounds n          200; the same as ROUNDS
  *     --seed n            repeats the faults of a run
- *     --journal file      rounds of this seed that are written there are not run again, and count
+ *     --journal file      rounds of this seed that are over stand there, are not run again, and count
  *     --only a,b          of the names above
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
@@ -35,6 +35,8 @@ const SPREAD_MS = 1_200
 /** A lease on what a killed object was doing lasts 15 s; the watchdog looks after a minute. */
 const SETTLED_MS = 120_000
 const RETRY_MS = 90_000
+/** After so many rounds what was put off is waited for, and the rounds are over. */
+const ROUNDS_TOGETHER = 50
 const SEEN_MS = 20_000
 
 const FAULTS = [
@@ -124,7 +126,7 @@ async function all(): Promise<number> {
     posted: 0,
   }
   const results = [...done.values()]
-  const later: { mails: Mail[]; result: Round }[] = []
+  let later: { mails: Mail[]; result: Round }[] = []
   for (let round = 1; round <= rounds; round++) {
     if (done.has(round)) continue
     // Each round has its own numbers, so that a run that was cut off goes on with the same ones.
@@ -133,11 +135,13 @@ async function all(): Promise<number> {
     const { mails, result } = await oneRound(lab, round)
     results.push(result)
     if (result.violations.length === 0) later.push({ mails, result })
+    else write(result)
     note(`round ${round}, ${result.fault}: ${Math.round(performance.now() - from)} ms${bad(result)}`)
+    if (later.length < ROUNDS_TOGETHER && round < rounds) continue
+    await afterwards(lab, later)
+    for (const { result } of later) write(result)
+    later = []
   }
-  await afterwards(lab, later)
-  for (const { result } of later) write(result)
-  for (const result of results.filter(one => one.violations.length > 0)) write(result)
   return report(results)
 }
 
@@ -250,6 +254,7 @@ async function settled(lab: Lab, mails: readonly Mail[], withinMs: number, over 
     if (open.length === 0) return seen
     if (Date.now() - from > withinMs) {
       note(`not settled: ${open.map(({ n }) => n).join(', ')}\n${logOf(stack)}`)
+      for (const { n, messageId } of open) note(`mail ${n}: ${await whereIs(lab, messageId)}`)
       return seen
     }
     if (Date.now() - ticked > 5_000) {
@@ -257,6 +262,12 @@ async function settled(lab: Lab, mails: readonly Mail[], withinMs: number, over 
       await stack.tick()
     }
   }
+}
+
+/** What the product itself says of a mail. */
+async function whereIs({ stack, inbox }: Lab, messageId: string): Promise<string> {
+  const trace = await stack.get<unknown>(inbox, `/emails/trace?messageId=${encodeURIComponent(messageId)}`)
+  return JSON.stringify(trace)
 }
 
 function isOver(seen: Seen | undefined, over: readonly string[]): boolean {

@@ -6,19 +6,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import * as fsSync from 'node:fs'
-import {
-  appendFile,
-  chmod,
-  chown,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  readFile,
-  rm,
-  utimes,
-  writeFile,
-} from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, open, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import path from 'node:path'
@@ -53,6 +41,7 @@ export interface MailServers {
     mails: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
     how?: DeliverOptions,
   ): Promise<void>
+  /** Of a box that somebody has opened before. */
   changeUidValidity(address: string): Promise<void>
   /** From now on everybody's password is wrong, and the open sessions end; false mends it. */
   refuseLogins(on: boolean): Promise<void>
@@ -648,19 +637,15 @@ async function refuseLogins(dir: string, password: string, on: boolean): Promise
 }
 
 /**
- * As after a restore from a backup: Dovecot forgets its lists, numbers all mail anew from 1 under a higher UIDVALIDITY
- * (the `dovecot-uidvalidity` file, which stays, keeps it from being the same), and drops the open sessions.
+ * A higher UIDVALIDITY, by Dovecot's own hand: open sessions on the box end, and mail that comes at that moment waits for it. Removing its
+ * lists would not do: who has the box open numbers it anew under the UIDVALIDITY it knows, which RFC 3501 §2.3.1.1 forbids.
  */
 async function changeUidValidity(dir: string, address: string, maildir: string): Promise<void> {
-  for (const name of await readdir(maildir)) {
-    if (
-      name === 'dovecot-uidlist' ||
-      name.startsWith('dovecot.index') ||
-      name.startsWith('dovecot.list.index')
-    ) {
-      await rm(path.join(maildir, name), { force: true })
-    }
-  }
-  spawnSync('/usr/bin/doveadm', ['-c', path.join(dir, 'dovecot.conf'), 'kick', address.toLowerCase()])
-  await appendFile(path.join(dir, 'dovecot.log'), `test: UIDVALIDITY of ${address} changed\n`)
+  const head = await readFile(path.join(maildir, 'dovecot-uidlist'), 'utf8')
+  const next = Number(/ V(\d+)/.exec(head)![1]) + 1
+  const args = ['mailbox', 'update', '-u', address.toLowerCase(), '--uid-validity', String(next), 'INBOX']
+  const done = spawnSync('/usr/bin/doveadm', ['-c', path.join(dir, 'dovecot.conf'), ...args], {
+    encoding: 'utf8',
+  })
+  if (done.status !== 0) throw new Error(`doveadm ${args.join(' ')}: ${done.stderr}`)
 }
