@@ -1,13 +1,19 @@
-/** The demo's people and things, put into the local database: one site, one key, one assistant that knows a little, one inbox. */
+/** The demo's people and things, put into the local database: one site, one key, one owner, one assistant that knows a little, one inbox. */
 import { and, eq } from 'drizzle-orm'
 import { getPlatformProxy } from 'wrangler'
+import { LASTS_MS, newLink } from '../src/api/one-time-links.ts'
+import { hashPassword } from '../src/auth/password.ts'
+import { createApiKey } from '../src/store/api-keys.ts'
 import { saveArticle } from '../src/store/articles.ts'
+import { addAssistant } from '../src/store/assistants.ts'
 import { db } from '../src/store/db.ts'
 import { derivedId, newId } from '../src/store/ids.ts'
 import { EmailSettings } from '../src/store/inboxes.ts'
-import { assistants, inboxAddresses, inboxes, sites } from '../src/store/schema.ts'
+import { inboxAddresses, inboxes, sites } from '../src/store/schema.ts'
 import { seal } from '../src/store/seal.ts'
-import { createApiKey, createSite } from '../src/store/sites.ts'
+import { addLink, hasOwnerWhoSignsIn, join } from '../src/store/sign-in.ts'
+import { createSite } from '../src/store/sites.ts'
+import { newWebChat, webChatsOf } from '../src/store/web-chats.ts'
 import { demoArticles } from './articles.ts'
 import { ROOT } from './processes.ts'
 
@@ -66,9 +72,9 @@ export async function castInto(
   const siteId = await createSite(d1, options.kek, 'Demo shop', at)
   const site = await d1.select().from(sites).where(eq(sites.id, siteId)).get()
   const assistantId = newId(at)
-  await d1
-    .insert(assistants)
-    .values({ id: assistantId, siteId, name: 'Ada', kind: 'knowledge', settings: '{"v":1}', createdAt: at })
+  const ada = { id: assistantId, siteId, name: 'Ada', kind: 'knowledge', settings: '{"v":1}', createdAt: at }
+  const webChat = newWebChat({ id: newId(at), siteId, assistantId, name: 'Demo shop chat', at })
+  await addAssistant(d1, { ...ada, apiKey: null }, webChat)
   for (const article of demoArticles)
     await saveArticle(d1, env.SEARCH, {
       id: await derivedId(at, siteId, article.key, article.language),
@@ -105,5 +111,48 @@ export async function castInto(
     createdAt: at,
   })
   await d1.insert(inboxAddresses).values({ siteId, address: options.inbox.address, inboxId })
-  return { siteId, assistantId, inboxId, apiKey: await createApiKey(d1, siteId, 'demo', at) }
+  const { key: apiKey } = await createApiKey(
+    d1,
+    options.kek,
+    siteId,
+    { name: 'demo', rateLimit: 1_000_000 },
+    at,
+  )
+  return { siteId, assistantId, inboxId, apiKey }
+}
+
+/** Where conversations with the demo's assistant begin by the API. */
+export async function webChatOf(env: LocalDatabases, { siteId, assistantId }: Cast): Promise<string | null> {
+  return (await webChatsOf(db(env.DB), siteId, [assistantId])).get(assistantId) ?? null
+}
+
+/**
+ * Somebody who can sign in as an owner, where nobody can; and on that first run the link by which an owner of your own is made.
+ *
+ * @returns the link, or null where an owner was there already
+ */
+export async function ownerInto(
+  env: LocalDatabases,
+  siteId: string,
+  publicUrl: string,
+  owner: { email: string; password: string },
+): Promise<string | null> {
+  const d1 = db(env.DB)
+  if (await hasOwnerWhoSignsIn(d1, siteId)) return null
+  const at = Date.now()
+  const setup = { siteId, kind: 'setup' as const, role: 'owner' as const }
+  const [mine, yours] = [
+    await newLink(publicUrl, setup, LASTS_MS.setup, null, at),
+    await newLink(publicUrl, setup, LASTS_MS.setup, null, at),
+  ]
+  for (const { row } of [mine, yours]) await addLink(d1, row)
+  await join(env.DB, {
+    link: mine.row,
+    email: owner.email,
+    name: 'Olivia Owner',
+    userId: null,
+    password: await hashPassword(owner.password),
+    at,
+  })
+  return yours.url
 }

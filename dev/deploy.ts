@@ -1,16 +1,23 @@
 /**
  * `npm run deploy`: the whole of Edgedesk on the Cloudflare account that wrangler is signed in to. Safe to run again: what is there stays,
- * what is missing is made. The first run prints an API key and writes the deployment's secrets to a file for you to keep.
+ * what is missing is made. The first run prints an API key and a link for the first owner, and writes the deployment's secrets to a file
+ * for you to keep.
  *
  *     PUBLIC_URL   where it is reached; without it, its workers.dev address
  *     SITE_NAME    the name of the first site (default "My team")
  *     SEND_EMAIL   1 binds Cloudflare Email Service, for inboxes without an SMTP server
+ *
+ *     npm run deploy -- owner-link               only prints a new link for the first owner, while no owner can sign in
+ *     npm run deploy -- owner-link ann@team.com  only prints a link for an owner who lost password or phone
  */
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { newApiKey, newSite } from '../src/store/sites.ts'
+import { LASTS_MS, newLink } from '../src/api/one-time-links.ts'
+import { newApiKey } from '../src/store/api-keys.ts'
+import type { OneTimeLink } from '../src/store/sign-in.ts'
+import { newSite } from '../src/store/sites.ts'
 import { ROOT, wrangler } from './processes.ts'
 
 const DATABASES = { DB: 'edgedesk', SEARCH: 'edgedesk-search' }
@@ -20,6 +27,11 @@ const SECRETS_FILE = join(ROOT, 'edgedesk-secrets.json')
 const CONFIG = 'wrangler.deploy.toml'
 
 const cloudflare = (...args: string[]) => wrangler([...args, '--config', CONFIG])
+
+if (process.argv[2] === 'owner-link') {
+  await step('Link for an owner', () => ownerLinks(knownUrl(), process.argv[3]))
+  process.exit(0)
+}
 
 await step('Signed in to Cloudflare', async () => {
   const who = await wrangler(['whoami'])
@@ -95,14 +107,22 @@ await step('First site and API key', async () => {
   const kek = JSON.parse(readFileSync(SECRETS_FILE, 'utf8')).KEK as string
   const at = Date.now()
   const site = await newSite(kek, process.env.SITE_NAME ?? 'My team', at)
-  const { key, row } = await newApiKey(site.id, 'first', at)
+  const { key, row } = await newApiKey(kek, site, { name: 'first' }, at)
+  const setup = { siteId: site.id, kind: 'setup' as const, role: 'owner' as const }
+  const link = await newLink(url, setup, LASTS_MS.setup, null, at)
   const sql = [
     `INSERT INTO sites (id, name, data_key, created_at) VALUES (${values(site.id, site.name, site.dataKey, at)})`,
     `INSERT INTO api_keys (id, site_id, name, secret_hash, created_at) VALUES (${values(row.id, row.siteId, row.name, row.secretHash, at)})`,
+    linkSql(link.row),
   ].join('; ')
   await cloudflare('d1', 'execute', 'DB', '--remote', '--yes', '--command', sql)
-  console.log(`\n  site      ${site.id}\n  API key   ${key}   (shown once)\n`)
+  console.log(`\n  site      ${site.id}\n  API key   ${key}   (shown once)`)
+  console.log(
+    `  owner     ${link.url}\n            opens once, within a day: whoever opens it is the first owner\n`,
+  )
 })
+
+await step('An owner who can sign in', () => ownerLinks(url))
 
 console.log(`
 Edgedesk runs at ${url}
@@ -127,6 +147,47 @@ async function deploy(publicUrl: string): Promise<string> {
   return cloudflare('deploy', '--var', `PUBLIC_URL:${publicUrl}`)
 }
 
+/** Prints a link for every site that nobody can sign in to as an owner; with an address, for that owner. */
+async function ownerLinks(publicUrl: string, address?: string): Promise<void> {
+  const where =
+    address === undefined
+      ? `SELECT id AS site, name, NULL AS member FROM sites s WHERE NOT EXISTS (SELECT 1 FROM one_time_links l WHERE l.site_id = s.id
+         AND l.kind = 'setup' AND l.created_at > ${Date.now() - 60_000}) AND NOT EXISTS (SELECT 1 FROM members m
+         WHERE m.site_id = s.id AND m.role = 'owner' AND m.user_id IS NOT NULL)`
+      : `SELECT m.site_id AS site, s.name AS name, m.id AS member FROM members m JOIN sites s ON s.id = m.site_id
+         WHERE m.role = 'owner' AND m.email = ${values(address.trim().toLowerCase())}`
+  const said = await cloudflare('d1', 'execute', 'DB', '--remote', '--json', '--command', where)
+  const found = /"results":\s*(\[[\s\S]*?\])\s*,\s*"success"/.exec(said)?.[1]
+  const sites = JSON.parse(found ?? '[]') as { site: string; name: string; member: string | null }[]
+  if (address !== undefined && sites.length === 0) throw new Error(`No owner has the address ${address}.`)
+  for (const { site, name, member } of sites) {
+    const at = Date.now()
+    const about =
+      member === null
+        ? { siteId: site, kind: 'setup' as const, role: 'owner' as const }
+        : { siteId: site, kind: 'reset' as const, memberId: member, removesFactors: true }
+    const link = await newLink(publicUrl, about, LASTS_MS.setup, null, at)
+    const before =
+      member === null ? `DELETE FROM one_time_links WHERE site_id = ${values(site)} AND kind = 'setup'; ` : ''
+    await cloudflare('d1', 'execute', 'DB', '--remote', '--yes', '--command', `${before}${linkSql(link.row)}`)
+    console.log(`\n  ${name}: ${link.url}\n  opens once, within a day`)
+  }
+}
+
+function linkSql(link: OneTimeLink): string {
+  const { id, siteId, kind, secretHash, role, memberId, removesFactors, createdAt, expiresAt } = link
+  return `INSERT INTO one_time_links (id, site_id, kind, secret_hash, role, member_id, removes_factors, created_at, expires_at) VALUES (${values(id, siteId, kind, secretHash, role, memberId, removesFactors ? 1 : 0, createdAt, expiresAt)})`
+}
+
+function knownUrl(): string {
+  const kept = existsSync(SECRETS_FILE)
+    ? JSON.parse(readFileSync(SECRETS_FILE, 'utf8')).PUBLIC_URL
+    : undefined
+  const known = process.env.PUBLIC_URL ?? kept
+  if (!known) throw new Error('Set PUBLIC_URL to where the deployment is reached.')
+  return known
+}
+
 async function databaseId(name: string): Promise<string | undefined> {
   const listed = await wrangler(['d1', 'list', '--json'])
   const databases = JSON.parse(listed.slice(listed.indexOf('['))) as { name: string; uuid: string }[]
@@ -140,6 +201,10 @@ async function createDatabase(name: string): Promise<string> {
   return id
 }
 
-function values(...parts: (string | number)[]): string {
-  return parts.map(part => (typeof part === 'number' ? part : `'${part.replaceAll("'", "''")}'`)).join(', ')
+function values(...parts: (string | number | null)[]): string {
+  return parts
+    .map(part =>
+      part === null ? 'NULL' : typeof part === 'number' ? part : `'${part.replaceAll("'", "''")}'`,
+    )
+    .join(', ')
 }

@@ -6,7 +6,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -25,6 +25,14 @@ if (!existsSync(node) || !existsSync(mark) || readFileSync(mark, 'utf8') !== loc
   })
   if (npm.status !== 0) process.exit(npm.status ?? 1)
   writeFileSync(mark, lock)
+}
+
+// What the Worker serves as files. Of the page that shows the API only the library is a file; it is taken from where npm put it.
+const assets = join(root, 'dist/assets/docs')
+if (!existsSync(join(assets, 'swagger-ui-bundle.js'))) {
+  mkdirSync(assets, { recursive: true })
+  for (const name of ['swagger-ui-bundle.js', 'swagger-ui.css', 'LICENSE'])
+    copyFileSync(join(root, 'node_modules/swagger-ui-dist', name), join(assets, name))
 }
 
 const [script, ...args] = process.argv.slice(2)

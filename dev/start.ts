@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type Cast, castInto, withDatabases } from './cast.ts'
+import { type Cast, castInto, ownerInto, webChatOf, withDatabases } from './cast.ts'
 import { startMailHost } from './mail-host.ts'
 import { fireCron, freePort, migrate, ROOT, type Running, startBridge, startWorker } from './processes.ts'
 
@@ -18,6 +18,8 @@ interface Kept {
   apiKey: string
   inboxPassword: string
   customerPassword: string
+  /** Of the owner who signs in; of a state from before there was sign-in it is missing. */
+  ownerPassword?: string
   imapPort: number
   smtpPort: number
   cast: Cast
@@ -64,6 +66,7 @@ process.on('unhandledRejection', error => {
 
 const inbox = { address: 'support@demo.test', password: kept?.inboxPassword ?? secret() }
 const customer = { address: 'alice@demo.test', password: kept?.customerPassword ?? secret() }
+const owner = { email: 'owner@demo.test', password: kept?.ownerPassword ?? secret() }
 const kek = kept?.kek ?? randomBytes(32).toString('base64')
 const bridgeToken = kept?.bridgeToken ?? secret()
 
@@ -92,6 +95,11 @@ const cast = await withDatabases(stateDir, env =>
   ),
 )
 const apiKey = kept?.apiKey ?? cast.apiKey ?? ''
+const url = `http://127.0.0.1:${port}`
+const { ownerLink, webChatId } = await withDatabases(stateDir, async env => ({
+  ownerLink: await ownerInto(env, cast.siteId, url, owner),
+  webChatId: await webChatOf(env, cast),
+}))
 const keep: Kept = {
   kek,
   ...(kept?.kekPrevious ? { kekPrevious: kept.kekPrevious } : {}),
@@ -99,6 +107,7 @@ const keep: Kept = {
   apiKey,
   inboxPassword: inbox.password,
   customerPassword: customer.password,
+  ownerPassword: owner.password,
   imapPort: mail.imapPort,
   smtpPort: mail.smtpPort,
   cast: { siteId: cast.siteId, assistantId: cast.assistantId, inboxId: cast.inboxId },
@@ -107,7 +116,6 @@ writeFileSync(keptFile, JSON.stringify(keep, null, 2), { mode: 0o600 })
 
 const bridge = await startBridge({ token: bridgeToken, log: join(stateDir, 'bridge.log') })
 stops.push(bridge.stop)
-const url = `http://127.0.0.1:${port}`
 const startOnKeys = () => {
   const { kek, kekPrevious } = JSON.parse(readFileSync(keptFile, 'utf8')) as Kept
   return startWorker({
@@ -156,8 +164,8 @@ const handle = {
   url,
   siteId: cast.siteId,
   apiKey,
-  webChatId: null,
-  console: null,
+  webChatId,
+  console: owner,
   mail: {
     imap: { host: '127.0.0.1', port: mail.imapPort },
     smtp: { host: '127.0.0.1', port: mail.smtpPort },
@@ -170,8 +178,10 @@ console.log(`
 Edgedesk runs at ${url}   (development: loopback mail servers are allowed)
 
   API key       ${apiKey}
-  inbox         ${inbox.address}   password ${inbox.password}   id ${cast.inboxId}
+  owner         ${owner.email}   password ${owner.password}
+${ownerLink ? `  owner link    ${ownerLink}\n                opens once, within a day: for an owner of your own\n` : ''}  inbox         ${inbox.address}   password ${inbox.password}   id ${cast.inboxId}
   customer      ${customer.address}   password ${customer.password}
+  web chat      ${webChatId}
   IMAP          127.0.0.1:${mail.imapPort}   SMTP 127.0.0.1:${mail.smtpPort}   (no TLS: it is all on this machine)
   handle        ${handleFile}
 
@@ -180,6 +190,12 @@ Try it, in another terminal: send a mail, read the first answer (give it a secon
   printf "From: Alice <${customer.address}>\\nTo: ${inbox.address}\\nSubject: Refund\\nDate: $(date -R)\\nMessage-ID: <$(date +%s)@demo.test>\\n\\nHow do I get a refund for my order?\\n" | curl -s smtp://127.0.0.1:${mail.smtpPort} --mail-from ${customer.address} --mail-rcpt ${inbox.address} --crlf -T -
   curl -s 'imap://127.0.0.1:${mail.imapPort}/INBOX;MAILINDEX=1' -u '${customer.address}:${customer.password}'
   curl -s ${url}/api/v1/conversations/ -H 'Authorization: Api-Key ${apiKey}'
+
+And without any mail: begin a conversation, say something in it, read what was said. All of the API is at ${url}/docs
+
+  C=$(curl -s ${url}/api/v1/conversations/ -H 'Authorization: Api-Key ${apiKey}' -H 'Content-Type: application/json' -d '{"webChat": "${webChatId}"}' | grep -o '"id":"[^"]*"' | head -1 | cut -d'"' -f4)
+  curl -s ${url}/api/v1/messages/ -H 'Authorization: Api-Key ${apiKey}' -H 'Content-Type: application/json' -d "{\\"conversation\\": \\"$C\\", \\"content\\": \\"How do I get a refund?\\"}"
+  curl -s "${url}/api/v1/messages/?conversation=$C" -H 'Authorization: Api-Key ${apiKey}'
 
 Ctrl-C stops it.`)
 

@@ -3,33 +3,49 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import { requestId } from 'hono/request-id'
 import { secureHeaders } from 'hono/secure-headers'
-import { version } from '../package.json'
 import { type Access, access } from './api/access.ts'
+import { apiKeys } from './api/api-keys.ts'
 import { articles } from './api/articles.ts'
 import { assistants } from './api/assistants.ts'
+import { auditLog } from './api/audit-log.ts'
 import { contacts } from './api/contacts.ts'
 import { conversations } from './api/conversations.ts'
+import { docs, documentOf } from './api/docs.ts'
 import { drafts } from './api/drafts.ts'
 import { emailCheck } from './api/email-check.ts'
 import { emailProviders } from './api/email-providers.ts'
 import { emails } from './api/emails.ts'
+import { endpoints, replyWebhooks } from './api/endpoints.ts'
+import { files } from './api/files.ts'
+import { forward } from './api/forward.ts'
 import { health } from './api/health.ts'
 import { history } from './api/history.ts'
 import { hooks } from './api/hooks.ts'
+import { idempotency } from './api/idempotency.ts'
 import { inboxes } from './api/inboxes.ts'
+import { invitations } from './api/invitations.ts'
+import { me } from './api/me.ts'
 import { members } from './api/members.ts'
 import { messages } from './api/messages.ts'
+import { oneTimePages } from './api/one-time-pages.ts'
 import { outgoing } from './api/outgoing.ts'
 import { answerProblem, onError, Refusal } from './api/problems.ts'
 import { secureTokens } from './api/secure-tokens.ts'
 import { sendEmail } from './api/send-email.ts'
+import { signIn } from './api/sign-in.ts'
+import { site } from './api/site.ts'
 import { siteSettings } from './api/site-settings.ts'
+import { UPLOAD_BYTES, uploads } from './api/uploads.ts'
+import { webChats } from './api/web-chats.ts'
 import { problem } from './domain/problem.ts'
 
 const BODY_BYTES = 1024 * 1024
 /** Where attachments travel in JSON: 10 MB of them in base64, and the text. */
 const WITH_ATTACHMENTS = /^\/api\/(?:v1\/drafts|v1\/messages\/outgoing|agents\/tools\/sendEmail)\b/i
 const ATTACHMENT_BODY_BYTES = 15 * 1024 * 1024
+const UPLOADS = /^\/api\/v1\/attachments\b/i
+/** A form with one file. */
+const UPLOAD_BODY_BYTES = UPLOAD_BYTES + 64 * 1024
 
 const base = new OpenAPIHono<Access>({ strict: false })
 base.use(requestId({ headerName: 'x-request-id', limitLength: 64 }))
@@ -42,6 +58,7 @@ const limited = (maxSize: number) =>
     },
   })
 const [ordinary, large] = [limited(BODY_BYTES), limited(ATTACHMENT_BODY_BYTES)]
+const uploaded = limited(UPLOAD_BODY_BYTES)
 // Programs name a type for the body they do not send; a body that is not there is no JSON and no mistake.
 base.use((c, next) => {
   if (c.req.raw.body === null && c.req.header('content-type')) {
@@ -51,17 +68,11 @@ base.use((c, next) => {
   }
   return next()
 })
-base.use((c, next) => (WITH_ATTACHMENTS.test(c.req.path) ? large : ordinary)(c, next))
-base.use('/api/v1/conversations/*', access)
-base.use('/api/v1/email-providers/*', access)
-base.use('/api/v1/emails/*', access)
-base.use('/api/v1/inboxes/*', access)
-base.use('/api/v1/messages/*', access)
-base.use('/api/v1/drafts/*', access)
-base.use('/api/v1/members/*', access)
-base.use('/api/v1/assistants/*', access)
-base.use('/api/v1/articles/*', access)
-base.use('/api/v1/contacts/*', access)
+base.use((c, next) =>
+  (UPLOADS.test(c.req.path) ? uploaded : WITH_ATTACHMENTS.test(c.req.path) ? large : ordinary)(c, next),
+)
+base.use('/api/v1/*', access)
+base.use('/api/v1/*', idempotency)
 base.onError(onError)
 base.notFound(c => answerProblem(c, problem('not_found', 'There is nothing at this address.')))
 base.openAPIRegistry.registerComponent('securitySchemes', 'ApiKey', {
@@ -70,38 +81,42 @@ base.openAPIRegistry.registerComponent('securitySchemes', 'ApiKey', {
   name: 'Authorization',
   description: '`Authorization: Api-Key <key>`; `Bearer <key>` and the header `x-api-key` are taken too.',
 })
-base.doc31('/openapi.json', {
-  openapi: '3.1.0',
-  info: {
-    title: 'Edgedesk',
-    version,
-    description: 'Answers a team’s e-mail, and brings in a person when one is wanted.',
-  },
-  security: [{ ApiKey: [] }],
-})
+base.get('/openapi.json', c => c.json(documentOf(base)))
 
 export const app = base
-  .get('/', c =>
-    c.text('Edgedesk runs.\n\nThe API is described at /openapi.json, its health is at /health.\n'),
-  )
+  .get('/', c => c.text('Edgedesk runs.\n\nThe API is described at /docs, its health is at /health.\n'))
   .route('/api/v1/health', health)
   .route('/health', health)
   .route('/api/v1/conversations', conversations)
+  .route('/api/v1/conversations', forward)
   .route('/api/v1/email-providers', emailProviders)
   .route('/api/v1/emails', emails)
   .route('/api/v1/inboxes', inboxes)
   .route('/api/v1/inboxes', history)
   .route('/api/v1/messages/outgoing', outgoing)
   .route('/api/v1/messages', messages)
+  .route('/api/v1/attachments', uploads)
+  .route('/api/v1/web-chats', webChats)
   .route('/api/v1/drafts', drafts)
+  .route('/api/v1/me', me)
   .route('/api/v1/members', members)
+  .route('/api/v1/invitations', invitations)
+  .route('/api/v1/api-keys', apiKeys)
+  .route('/api/v1/audit-log', auditLog)
   .route('/api/v1/assistants', assistants)
+  .route('/api/v1/assistants', replyWebhooks)
   .route('/api/v1/articles', articles)
+  .route('/api/v1/endpoints', endpoints)
+  .route('/api/v1/site', site)
   .route('/api/v1/contacts', contacts)
   .route('/api/secure-tokens', secureTokens)
   .route('/api/sites', siteSettings)
   .route('/api/agents/email', emailCheck)
   .route('/api/agents/tools', sendEmail)
+  .route('/api/auth', signIn)
+  .route('/', oneTimePages)
+  .route('/docs', docs)
+  .route('/files', files)
   .route('/hooks', hooks)
 
 export type App = typeof app

@@ -7,8 +7,12 @@ import { tellMerges } from './mailbox/threading.ts'
 import { tellTick } from './store/clock.ts'
 import { conversationsOverdue } from './store/conversations.ts'
 import { db } from './store/db.ts'
+import { endpointsOverdue } from './store/endpoints.ts'
+import { forgetOldKeys } from './store/idempotency.ts'
 import { inboxesToSync } from './store/inboxes.ts'
 import { mergesUntold } from './store/merges.ts'
+import { conversationsBefore, forgetContacts, sitesThatForget } from './store/retention.ts'
+import { removeUploads, uploadKey, uploadsUntaken } from './store/uploads.ts'
 
 type Job = (env: Env, at: number) => Promise<void>
 
@@ -17,6 +21,10 @@ const jobs: Record<string, Record<string, Job>> = {
     sync_inboxes: syncInboxes,
     wake_conversations: wakeConversations,
     finish_merges: finishMerges,
+    wake_endpoints: wakeEndpoints,
+    delete_untaken_uploads: deleteUntakenUploads,
+    forget_old_conversations: forgetOldConversations,
+    forget_old_keys: (env, at) => forgetOldKeys(db(env.DB), at),
   },
 }
 
@@ -61,6 +69,45 @@ async function wakeConversations(env: Env, at: number): Promise<void> {
   await Promise.allSettled(
     overdue.map(({ siteId, id }) => env.CONVERSATION.getByName(`${siteId}/${id}`).wake()),
   )
+}
+
+const DAY_MS = 24 * 60 * 60_000
+/** Of each site, in one tick. */
+const FORGOTTEN = 50
+
+/** What is older than a site keeps it, everywhere; and contacts of whom then nothing is left. */
+async function forgetOldConversations(env: Env, at: number): Promise<void> {
+  const d1 = db(env.DB)
+  for (const { id: siteId, retentionDays } of await sitesThatForget(d1)) {
+    const old = await conversationsBefore(d1, siteId, at - retentionDays * DAY_MS, FORGOTTEN)
+    if (old.length === 0) continue
+    const erased = await Promise.allSettled(
+      old.map(({ id }) => env.CONVERSATION.getByName(`${siteId}/${id}`).erase()),
+    )
+    await forgetContacts(env.DB, siteId, [...new Set(old.map(one => one.contactId))])
+    const failed = erased.filter(one => one.status === 'rejected')
+    if (failed.length > 0)
+      throw new AggregateError(
+        failed.map(one => one.reason),
+        'a conversation was not erased',
+      )
+  }
+}
+
+const UPLOAD_KEPT_MS = 24 * 60 * 60_000
+
+/** Attachments that no message took within a day. */
+async function deleteUntakenUploads(env: Env, at: number): Promise<void> {
+  const some = await uploadsUntaken(db(env.DB), at - UPLOAD_KEPT_MS, WOKEN)
+  if (some.length === 0) return
+  await env.MAIL.delete(some.map(one => uploadKey(one.siteId, one.id)))
+  await removeUploads(db(env.DB), some)
+}
+
+/** The same for webhooks that still owe deliveries. */
+async function wakeEndpoints(env: Env, at: number): Promise<void> {
+  const overdue = await endpointsOverdue(db(env.DB), at - GRACE_MS, WOKEN)
+  await Promise.allSettled(overdue.map(name => env.ENDPOINT.getByName(name).wake()))
 }
 
 /** Merges that were decided and whose loser could not be told at once. */

@@ -17,6 +17,12 @@ const Variables = z.object({
   BRIDGE_TOKEN: z.string().min(16),
   /** Development only: a bridge that runs as a plain process on loopback, instead of the container. */
   BRIDGE_URL: z.url().optional(),
+  /** Sign-in by Cloudflare Access (src/auth/cloudflare-access.ts): `team.cloudflareaccess.com`, and the application's audience tag. */
+  ACCESS_TEAM_DOMAIN: z
+    .string()
+    .regex(/^[a-z0-9-]+\.cloudflareaccess\.com$/, 'must be <team>.cloudflareaccess.com')
+    .optional(),
+  ACCESS_AUD: z.string().min(1).optional(),
   /** The one flag: loopback mail servers and unencrypted logins are allowed. Never set it where strangers can connect inboxes. */
   DEV: z
     .enum(['0', '1'])

@@ -4,6 +4,8 @@ import { tick } from './clock.ts'
 import { takeRoutedMail } from './mailbox/routing.ts'
 
 export { Conversation } from './conversation/conversation.ts'
+export { Endpoint } from './endpoint/endpoint.ts'
+export { Limits } from './limits/limits.ts'
 export { ImapBridge } from './mail/imap-bridge.ts'
 export { Mailbox } from './mailbox/mailbox.ts'
 

@@ -12,6 +12,7 @@ import { startControl } from './servers/control.ts'
 import { installMailServers } from './servers/install.ts'
 import { startMailServers } from './servers/mail-servers.ts'
 import { startOpenAiServer } from './servers/openai-server.ts'
+import { startReceiver } from './servers/webhook-receiver.ts'
 
 installMailServers()
 const built = spawnSync(join(ROOT, 'node_modules/.bin/node'), [join(ROOT, 'bridge/build.ts')], {
@@ -27,6 +28,7 @@ const servers = await startMailServers()
 process.env.NODE_EXTRA_CA_CERTS = servers.ca
 const control = await startControl(servers)
 const model = await startOpenAiServer()
+const receiver = await startReceiver()
 const token = 'test-bridge-token-0123456789'
 const bridge = await startBridge({ token, log: join(dir, 'bridge.log') })
 
@@ -40,6 +42,7 @@ const vitest = spawn(join(ROOT, 'node_modules/.bin/vitest'), ['run', ...process.
     TEST_BRIDGE_URL: bridge.url,
     TEST_BRIDGE_TOKEN: token,
     TEST_MODEL: model.url,
+    TEST_HOOKS: receiver.url,
     TEST_MAIL: JSON.stringify({
       control: control.url,
       host: servers.host,
@@ -52,7 +55,7 @@ const vitest = spawn(join(ROOT, 'node_modules/.bin/vitest'), ['run', ...process.
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => vitest.kill(signal))
 const code = await new Promise<number>(done => vitest.once('exit', status => done(status ?? 1)))
-await Promise.all([bridge.stop(), control.stop(), model.stop()])
+await Promise.all([bridge.stop(), control.stop(), model.stop(), receiver.stop()])
 await servers.stop()
 rmSync(dir, { recursive: true, force: true })
 process.exit(code)

@@ -23,7 +23,8 @@ import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
 import { dataKeyOf } from '../store/inboxes.ts'
 import { seal } from '../store/seal.ts'
-import { mustBe } from './access.ts'
+import { newWebChat, webChatsOf } from '../store/web-chats.ts'
+import { tellReplyWebhook } from './endpoints.ts'
 import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
@@ -51,7 +52,8 @@ const fields = {
     .max(20)
     .openapi({ description: 'Answers are in one of these; an empty list is whichever the contact writes.' }),
   replyWebhookUrl: url.nullable().openapi({
-    description: 'Kept for the webhooks that are to come: nothing is delivered to it yet.',
+    description:
+      'Each answer is delivered here as a message object, signed: `GET /api/v1/assistants/{id}/reply-webhook` says how it fares.',
   }),
 }
 const apiKey = z
@@ -65,7 +67,13 @@ const apiKey = z
   })
 
 const AssistantSchema = z
-  .object({ id: z.uuid(), ...fields, hasApiKey: z.boolean(), createdAt: z.string() })
+  .object({
+    id: z.uuid(),
+    ...fields,
+    hasApiKey: z.boolean(),
+    webChatId: z.uuid().nullable().openapi({ description: 'Where conversations with it begin by the API.' }),
+    createdAt: z.string(),
+  })
   .openapi('Assistant')
 const AssistantChange = z
   .strictObject({ ...fields, apiKey })
@@ -129,7 +137,6 @@ const add = createRoute({
   method: 'post',
   path: '/',
   summary: 'Add an assistant',
-  middleware: mustBe('admin'),
   request: { query: noQuery, body: jsonBody(NewAssistant) },
   responses: { ...shown, ...refusals(...written) },
 })
@@ -148,7 +155,6 @@ const change = createRoute({
   summary: 'Change an assistant',
   description:
     'What is not named stays. Its key belongs to the server it was given for: a base URL on another host needs the key again.',
-  middleware: mustBe('admin'),
   request: { ...byId, body: jsonBody(AssistantChange) },
   responses: { ...shown, ...refusals('not_found', ...written) },
 })
@@ -158,7 +164,6 @@ const remove = createRoute({
   path: '/{id}',
   summary: 'Remove an assistant, and its articles with it',
   description: 'Refused while an inbox is answered by it.',
-  middleware: mustBe('admin'),
   request: byId,
   responses: {
     200: { description: 'Removed', content: json(z.object({ id: z.uuid(), deleted: z.literal(true) })) },
@@ -193,7 +198,12 @@ export const assistants = noun()
     const after = readCursor(query.cursor, z.tuple([z.string()]))?.[0] ?? ''
     const rows = await assistantsAfter(db(c.env.DB), c.get('siteId'), after, query.limit + 1)
     const { page, next } = pageOf(rows, query.limit, row => [row.id])
-    return c.json({ items: page.map(assistantJson), next }, 200)
+    const webChats = await webChatsOf(
+      db(c.env.DB),
+      c.get('siteId'),
+      page.map(row => row.id),
+    )
+    return c.json({ items: page.map(row => assistantJson(row, webChats)), next }, 200)
   })
   .openapi(add, async c => {
     const { name, kind, apiKey, ...others } = c.req.valid('json')
@@ -211,11 +221,12 @@ export const assistants = noun()
       apiKey: apiKey ? await sealed(c.env, siteId, id, apiKey) : null,
       createdAt: at,
     }
-    await addAssistant(db(c.env.DB), row)
-    return c.json(assistantJson(row), 200)
+    const webChatId = newId(at)
+    await addAssistant(db(c.env.DB), row, newWebChat({ id: webChatId, siteId, assistantId: id, name, at }))
+    return c.json(assistantJson(row, new Map([[id, webChatId]])), 200)
   })
   .openapi(show, async c =>
-    c.json(assistantJson(await found(c.env, c.get('siteId'), c.req.valid('param').id)), 200),
+    c.json(await shownJson(c.env, await found(c.env, c.get('siteId'), c.req.valid('param').id)), 200),
   )
   .openapi(change, async c => {
     const { name, kind, apiKey, ...others } = c.req.valid('json')
@@ -237,7 +248,8 @@ export const assistants = noun()
       apiKey: apiKey === undefined ? row.apiKey : apiKey && (await sealed(c.env, row.siteId, row.id, apiKey)),
     }
     await changeAssistant(db(c.env.DB), row.siteId, row.id, next)
-    return c.json(assistantJson({ ...row, ...next }), 200)
+    if (before.replyWebhookUrl !== after.replyWebhookUrl) await tellReplyWebhook(c.env, row.siteId, row.id)
+    return c.json(await shownJson(c.env, { ...row, ...next }), 200)
   })
   .openapi(remove, async c => {
     const { id, siteId } = await found(c.env, c.get('siteId'), c.req.valid('param').id)
@@ -248,6 +260,7 @@ export const assistants = noun()
         `${names.map(name => `“${name}”`).join(', ')} is answered by this assistant. Give it another one first.`,
       )
     }
+    await tellReplyWebhook(c.env, siteId, id)
     return c.json({ id, deleted: true as const }, 200)
   })
   .openapi(ask, async c => {
@@ -309,7 +322,14 @@ async function sealed(env: Env, siteId: string, id: string, secret: string): Pro
   return seal(settings(env).KEK, dataKey, apiKeyPlace(siteId, id), secret)
 }
 
-function assistantJson(row: AssistantRow): z.infer<typeof AssistantSchema> {
+async function shownJson(env: Env, row: AssistantRow) {
+  return assistantJson(row, await webChatsOf(db(env.DB), row.siteId, [row.id]))
+}
+
+function assistantJson(
+  row: AssistantRow,
+  webChats: ReadonlyMap<string, string>,
+): z.infer<typeof AssistantSchema> {
   const { v, ...own } = settingsOf(row)
   return {
     id: row.id,
@@ -317,6 +337,7 @@ function assistantJson(row: AssistantRow): z.infer<typeof AssistantSchema> {
     kind: row.kind as (typeof ASSISTANT_KINDS)[number],
     ...own,
     hasApiKey: row.apiKey !== null,
+    webChatId: webChats.get(row.id) ?? null,
     createdAt: String(row.createdAt),
   }
 }

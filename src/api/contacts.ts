@@ -2,12 +2,18 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { isUuid } from '../domain/ids.ts'
 import { labelsOf } from '../store/articles.ts'
-import { type Contact, changeContact, contactById, contactsAfter } from '../store/contacts.ts'
-import { db } from '../store/db.ts'
-import { mustBe, type Who } from './access.ts'
+import { addContact, type Contact, changeContact, contactById, contactsAfter } from '../store/contacts.ts'
+import { conversationsById, copiedRow } from '../store/conversations.ts'
+import { type Db, db } from '../store/db.ts'
+import { conversationsWith, forgetContacts } from '../store/retention.ts'
+import { ConversationSchema, conversationsJson } from '../wire/conversation.ts'
+import { FullMessageSchema, messageJson } from '../wire/message.ts'
+import type { Who } from './access.ts'
+import { mailAddress, oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { byId, jsonBody, noun } from './noun.ts'
+import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
+import { idOf, readAfter } from './requests.ts'
 
 const labels = z
   .array(z.string().trim().min(1).max(64))
@@ -19,14 +25,28 @@ const ContactSchema = z
     name: z.string(),
     avatar: z.string().nullable(),
     address: z.string().nullable(),
+    sourceId: z.string().nullable(),
+    vip: z.boolean(),
     labels,
     createdAt: z.string(),
   })
   .openapi('Contact')
 const ContactChange = z
-  .strictObject({ name: z.string().trim().max(200), labels })
+  .strictObject({
+    name: z.string().trim().max(200),
+    avatar: z
+      .url({ protocol: /^https$/ })
+      .max(2000)
+      .nullable(),
+    vip: z.boolean(),
+    sourceId: oneLine(200)
+      .nullable()
+      .openapi({ description: 'What it is called where it comes from, such as a customer’s number.' }),
+    labels,
+  })
   .partial()
   .openapi('ContactChange')
+const NewContact = ContactChange.extend({ address: mailAddress.optional() }).openapi('NewContact')
 
 const shown = {
   200: { description: 'The contact', content: { 'application/json': { schema: ContactSchema } } },
@@ -38,14 +58,32 @@ const list = createRoute({
   method: 'get',
   path: '/',
   summary: 'List contacts, the oldest first',
-  description: onlyOfAll,
-  request: { query: z.strictObject({ limit, cursor }) },
+  description: `The one of an address or a \`sourceId\` where it is named. ${onlyOfAll}`,
+  request: {
+    query: z.strictObject({
+      address: mailAddress.optional(),
+      sourceId: z.string().max(200).optional(),
+      limit,
+      cursor,
+    }),
+  },
   responses: {
     200: {
       description: 'A page',
       content: { 'application/json': { schema: listOf('Contacts', ContactSchema) } },
     },
     ...refusals('invalid_field', ...asked),
+  },
+})
+
+const add = createRoute({
+  method: 'post',
+  path: '/',
+  summary: 'Add a contact',
+  request: { query: noQuery, body: jsonBody(NewContact) },
+  responses: {
+    ...shown,
+    ...refusals('bad_json', 'missing_field', 'invalid_field', 'contact_taken', ...asked),
   },
 })
 
@@ -63,9 +101,41 @@ const change = createRoute({
   path: '/{id}',
   summary: 'Change a contact’s name or labels',
   description: 'What is not named stays.',
-  middleware: mustBe('admin'),
   request: { ...byId, body: jsonBody(ContactChange) },
-  responses: { ...shown, ...refusals('not_found', 'bad_json', 'invalid_field', ...asked) },
+  responses: { ...shown, ...refusals('not_found', 'bad_json', 'invalid_field', 'contact_taken', ...asked) },
+})
+
+const ExportSchema = z
+  .object({
+    exportedAt: z.string(),
+    contact: ContactSchema,
+    conversations: z.array(
+      z.object({ conversation: ConversationSchema, messages: z.array(FullMessageSchema) }),
+    ),
+  })
+  .openapi('ContactExport')
+
+const exported = createRoute({
+  method: 'get',
+  path: '/{id}/export',
+  summary: 'All that is kept of a contact, as one file',
+  description:
+    'With every conversation and the whole text of each message; attachments are named, and downloaded from where it says.',
+  request: byId,
+  responses: {
+    200: { description: 'A file', content: { 'application/json': { schema: ExportSchema } } },
+    ...refusals('not_found', ...asked),
+  },
+})
+
+const erase = createRoute({
+  method: 'delete',
+  path: '/{id}',
+  summary: 'Erase a contact and every conversation with them, for good',
+  description:
+    'Messages, attachments, raw mail and search words go with it. Backups of the platform itself keep content up to 30 days more.',
+  request: byId,
+  responses: { 204: { description: 'They are gone' }, ...refusals('not_found', ...asked) },
 })
 
 export const contacts = noun()
@@ -73,24 +143,105 @@ export const contacts = noun()
     mustSeeAll(c.get('who'))
     const query = c.req.valid('query')
     const after = readCursor(query.cursor, z.tuple([z.string()]))?.[0] ?? ''
-    const rows = await contactsAfter(db(c.env.DB), c.get('siteId'), after, query.limit + 1)
+    const { address, sourceId } = query
+    const rows = await contactsAfter(
+      readAfter(c),
+      c.get('siteId'),
+      { address, sourceId },
+      after,
+      query.limit + 1,
+    )
     const { page, next } = pageOf(rows, query.limit, row => [row.id])
     return c.json({ items: page.map(contactJson), next }, 200)
+  })
+  .openapi(add, async c => {
+    mustSeeAll(c.get('who'))
+    const { address = null, ...typed } = c.req.valid('json')
+    const id = await idOf(c)
+    const contact: Contact = {
+      ...{ siteId: c.get('siteId'), id, address, createdAt: Date.now() },
+      ...columnsOf({ name: address ?? '', avatar: null, vip: false, sourceId: null, labels: '[]' }, typed),
+    }
+    const d1 = db(c.env.DB)
+    const other = await addContact(d1, contact)
+    if (other)
+      throw new Refusal(
+        'contact_taken',
+        `A contact has this ${other} already.`,
+        other === 'address' ? 'address' : 'sourceId',
+      )
+    return c.json(contactJson((await contactById(d1, contact.siteId, id)) ?? contact), 200)
   })
   .openapi(show, async c => {
     mustSeeAll(c.get('who'))
     return c.json(contactJson(await found(c.env, c.get('siteId'), c.req.valid('param').id)), 200)
   })
+  .openapi(exported, async c => {
+    const d1 = db(c.env.DB)
+    const contact = await found(c.env, c.get('siteId'), c.req.valid('param').id)
+    c.header('content-disposition', `attachment; filename="contact-${contact.id}.json"`)
+    return c.json(await allOf(c.env, d1, contact), 200)
+  })
+  .openapi(erase, async c => {
+    const { siteId, id } = await found(c.env, c.get('siteId'), c.req.valid('param').id)
+    for (;;) {
+      const some = await conversationsWith(db(c.env.DB), siteId, id, ERASED_TOGETHER)
+      if (some.length === 0) break
+      await Promise.all(some.map(one => c.env.CONVERSATION.getByName(`${siteId}/${one.id}`).erase()))
+    }
+    await forgetContacts(c.env.DB, siteId, [id], { all: true })
+    return c.body(null, 204)
+  })
   .openapi(change, async c => {
     const wanted = c.req.valid('json')
     const contact = await found(c.env, c.get('siteId'), c.req.valid('param').id)
-    const next = {
-      name: wanted.name ?? contact.name,
-      labels: wanted.labels ? JSON.stringify([...new Set(wanted.labels)]) : contact.labels,
-    }
-    await changeContact(db(c.env.DB), contact.siteId, contact.id, next)
+    const next = columnsOf(contact, wanted)
+    if (!(await changeContact(db(c.env.DB), contact.siteId, contact.id, next)))
+      throw new Refusal('contact_taken', 'A contact has this sourceId already.', 'sourceId')
     return c.json(contactJson({ ...contact, ...next }), 200)
   })
+
+function columnsOf(
+  before: Pick<Contact, 'name' | 'avatar' | 'vip' | 'sourceId' | 'labels'>,
+  typed: z.infer<typeof ContactChange>,
+) {
+  const { labels, ...named } = typed
+  const { name, avatar, vip, sourceId } = { ...before, ...named }
+  return {
+    ...{ name, avatar, vip, sourceId },
+    labels: labels ? JSON.stringify([...new Set(labels)]) : before.labels,
+  } as Pick<Contact, 'name' | 'avatar' | 'vip' | 'sourceId' | 'labels'>
+}
+
+/** The whole text is with the conversation itself. */
+async function allOf(env: Env, d1: Db, contact: Contact): Promise<z.infer<typeof ExportSchema>> {
+  const { siteId, id } = contact
+  const ids = await conversationsWith(d1, siteId, id, MOST_EXPORTED)
+  const rows = await conversationsById(
+    d1,
+    siteId,
+    ids.map(one => one.id),
+  )
+  const shownRows = await conversationsJson(d1, siteId, rows)
+  const conversations: z.infer<typeof ExportSchema>['conversations'] = []
+  for (const conversation of shownRows) {
+    const live = await env.CONVERSATION.getByName(`${siteId}/${conversation.id}`).read()
+    const messages = (live?.messages ?? []).map(async message => {
+      const { bodyKey, rest = '' } = message.details
+      const body = bodyKey ? await env.MAIL.get(bodyKey) : null
+      return {
+        ...messageJson(copiedRow(siteId, conversation.id, message)),
+        content: message.content,
+        rest: body ? await body.text() : rest,
+      }
+    })
+    conversations.push({ conversation, messages: await Promise.all(messages) })
+  }
+  return { exportedAt: String(Date.now()), contact: contactJson(contact), conversations }
+}
+
+const MOST_EXPORTED = 10_000
+const ERASED_TOGETHER = 20
 
 /** A contact belongs to no inbox, so their list would tell an agent who writes to the others (N6). */
 function mustSeeAll(who: Who): void {
@@ -109,6 +260,8 @@ function contactJson(contact: Contact): z.infer<typeof ContactSchema> {
     name: contact.name,
     avatar: contact.avatar,
     address: contact.address,
+    sourceId: contact.sourceId,
+    vip: contact.vip,
     labels: labelsOf(contact),
     createdAt: String(contact.createdAt),
   }

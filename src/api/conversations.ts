@@ -1,78 +1,82 @@
-/** Conversations, as seed 003 shows them, with what a team needs to see beside it. */
+/** Conversations, as seed 003 begins and shows them: listed, changed, forwarded, merged, erased. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { PRIORITIES, STATUSES } from '../domain/conversation.ts'
 import { isUuid } from '../domain/ids.ts'
-import { keysOf } from '../mailbox/keys.ts'
+import { tellMerges } from '../mailbox/threading.ts'
+import { contactById, newContact } from '../store/contacts.ts'
 import {
+  type ConversationFilter,
   conversationById,
   conversationsAmong,
   conversationsByActivity,
-  messagesById,
+  conversationsById,
+  copiedConversation,
+  copiedRow,
 } from '../store/conversations.ts'
-import { db } from '../store/db.ts'
-import { forgetConversation } from '../store/erased.ts'
-import { inboxesById } from '../store/inboxes.ts'
-import { winnerOf } from '../store/merges.ts'
-import { mustBe, seesInbox, type Who } from './access.ts'
+import { type Db, db } from '../store/db.ts'
+import { inboxById } from '../store/inboxes.ts'
+import { memberById } from '../store/members.ts'
+import { mergeConversations, winnerOf } from '../store/merges.ts'
+import { findMessages, foundSince } from '../store/search.ts'
+import { webChatById } from '../store/web-chats.ts'
+import { ConversationSchema, conversationJson, conversationsJson } from '../wire/conversation.ts'
+import { seesInbox, type Who } from './access.ts'
+import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { MessageSchema, messageJson } from './messages.ts'
-import { byId, noQuery, noun } from './noun.ts'
+import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Moved, moved, Refusal, refusals } from './problems.ts'
+import { idOf, readAfter, wrote } from './requests.ts'
 
-const milliseconds = z
-  .string()
-  .openapi({ description: 'Milliseconds since the epoch, as a string.', example: '1732495353000' })
+const json = <T extends z.ZodType>(schema: T) => ({ 'application/json': { schema } })
+const shown = { 200: { description: 'The conversation', content: json(ConversationSchema) } }
+const asked = ['unknown_field', 'not_found', 'unauthorized'] as const
+const written = ['bad_json', 'missing_field', 'invalid_field', ...asked] as const
 
-export const ConversationSchema = z
-  .object({
-    id: z.uuid(),
-    contact: z.object({
-      id: z.uuid(),
-      name: z.string(),
-      avatar: z.string().nullable(),
-      address: z.string().nullable(),
-      createdAt: milliseconds,
-    }),
-    inbox: z.object({
-      id: z.uuid(),
-      name: z.string(),
-      channelType: z.string().openapi({ example: 'email' }),
-    }),
-    title: z.string(),
-    status: z.string().openapi({ example: 'open' }),
-    owner: z.enum(['assistant', 'person']).openapi({ description: 'Who answers.' }),
-    linkedTo: z
-      .uuid()
-      .nullable()
-      .openapi({ description: 'A conversation its first mail cited without taking part in it.' }),
-    lastMessage: MessageSchema.nullable(),
-    lastMessageCreatedAt: milliseconds,
-    unreadMessagesCount: z.int(),
-    autoReplyEnabled: z.boolean(),
-    isAutoReplyNow: z.boolean().openapi({ description: 'Enabled, and the assistant owns it.' }),
-    lastReadAt: milliseconds.nullable(),
-    createdAt: milliseconds,
-  })
-  .openapi('Conversation')
+const labels = z.array(oneLine(64)).max(20)
 
-type Row = Awaited<ReturnType<typeof conversationsByActivity>>[number]
+const begin = createRoute({
+  method: 'post',
+  path: '/',
+  summary: 'Begin a conversation',
+  description:
+    'Its id is all that is needed to say something in it, and to know it again in a webhook. Without a contact, a new one without a name is made.',
+  request: {
+    query: noQuery,
+    body: jsonBody(
+      z
+        .strictObject({
+          webChat: z.string().openapi({ description: 'The Web Chat ID, which stands with the assistant.' }),
+          contact: z.uuid().optional().openapi({ description: 'Who it is with, where that is known.' }),
+          title: oneLine(200).optional(),
+        })
+        .openapi('NewConversation'),
+    ),
+  },
+  responses: { ...shown, ...refusals(...written) },
+})
 
 const list = createRoute({
   method: 'get',
   path: '/',
   summary: 'List conversations, the latest activity first',
+  description:
+    '`inbox` and `status` go together, and `assignee` goes with `status` (`open` where none is named); `contact` goes alone. Each conversation that does not change meanwhile comes once.',
   request: {
     query: z.strictObject({
       inbox: z.uuid().optional().openapi({ description: 'Only those of this inbox.' }),
+      status: z.enum(STATUSES).optional(),
+      assignee: z.uuid().optional().openapi({ description: 'Only those assigned to this member.' }),
+      contact: z.uuid().optional().openapi({ description: 'Only those with this contact.' }),
+      text: z.string().trim().min(1).max(500).optional().openapi({
+        description: 'Only those with a message that has all these words, the latest such message first.',
+      }),
       limit,
       cursor,
     }),
   },
   responses: {
-    200: {
-      description: 'A page',
-      content: { 'application/json': { schema: listOf('Conversations', ConversationSchema) } },
-    },
-    ...refusals('invalid_field', 'unauthorized'),
+    200: { description: 'A page', content: json(listOf('Conversations', ConversationSchema)) },
+    ...refusals('unknown_field', 'invalid_field', 'unauthorized', 'forbidden'),
   },
 })
 
@@ -80,36 +84,53 @@ const show = createRoute({
   method: 'get',
   path: '/{id}',
   summary: 'One conversation',
-  request: { params: z.object({ id: z.string() }), query: noQuery },
-  responses: {
-    200: { description: 'The conversation', content: { 'application/json': { schema: ConversationSchema } } },
-    ...moved,
-    ...refusals('unknown_field', 'not_found', 'unauthorized'),
-  },
+  request: byId,
+  responses: { ...shown, ...moved, ...refusals(...asked) },
 })
+
+const ConversationChange = z
+  .strictObject({
+    title: oneLine(200),
+    owner: z.enum(['assistant', 'person']).openapi({
+      description:
+        'With `person` a person has taken over: what the assistant has not yet let go is called back, and it writes no more. With `assistant` the conversation is handed back.',
+    }),
+    autoReplyEnabled: z.boolean(),
+    read: z.boolean().openapi({ description: 'Whether all of it was read.' }),
+    status: z.enum(STATUSES).openapi({
+      description: 'A closed or snoozed one is opened again by what its contact writes.',
+    }),
+    snoozedUntil: z
+      .string()
+      .regex(/^\d{1,15}$/, 'must be milliseconds since the epoch, as a string')
+      .openapi({ description: 'Goes with `snoozed`: when it opens again.', example: '1732495353000' }),
+    assignee: z.uuid().nullable().openapi({ description: 'A member; null is nobody.' }),
+    priority: z.enum(PRIORITIES).nullable(),
+    labels,
+  })
+  .partial()
+  .openapi('ConversationChange')
 
 const change = createRoute({
   method: 'patch',
   path: '/{id}',
-  summary: 'Say who answers',
+  summary: 'Change a conversation: who answers, whether it is done, whose it is',
+  description: 'What is not named stays.',
+  request: { ...byId, body: jsonBody(ConversationChange) },
+  responses: { ...shown, ...moved, ...refusals(...written) },
+})
+
+const merge = createRoute({
+  method: 'post',
+  path: '/{id}/merge',
+  summary: 'Make one conversation of two',
   description:
-    'With `person` a person has taken over: what the assistant has not yet let go is called back, and it writes no more. With `assistant` the conversation is handed back.',
+    'The answer is the one that stays: the one a person answers, else the older. The id of the other leads to it for ever. Answers that were being made are made once, for both.',
   request: {
-    params: z.object({ id: z.string() }),
-    query: noQuery,
-    body: {
-      required: true,
-      content: { 'application/json': { schema: z.strictObject({ owner: z.enum(['assistant', 'person']) }) } },
-    },
+    ...byId,
+    body: jsonBody(z.strictObject({ with: z.uuid().openapi({ description: 'The other conversation.' }) })),
   },
-  responses: {
-    200: {
-      description: 'The conversation',
-      content: { 'application/json': { schema: ConversationSchema } },
-    },
-    ...moved,
-    ...refusals('bad_json', 'missing_field', 'unknown_field', 'invalid_field', 'not_found', 'unauthorized'),
-  },
+  responses: { ...shown, ...moved, ...refusals(...written) },
 })
 
 const erase = createRoute({
@@ -118,118 +139,197 @@ const erase = createRoute({
   summary: 'Erase a conversation, for good',
   description:
     'Its messages, attachments and raw mail are deleted, and what has not left yet does not leave. The mail on the mail server stays where it is and is never taken in again.',
-  middleware: mustBe('admin'),
   request: byId,
   responses: {
     204: { description: 'It is gone' },
     ...moved,
-    ...refusals('unknown_field', 'not_found', 'unauthorized', 'forbidden'),
+    ...refusals(...asked, 'forbidden'),
   },
 })
 
 export const conversations = noun()
+  .openapi(begin, async c => {
+    const { webChat, contact: named, title = '' } = c.req.valid('json')
+    const siteId = c.get('siteId')
+    const d1 = db(c.env.DB)
+    const inbox =
+      isUuid(webChat) && seesInbox(c.get('who'), webChat) ? await webChatById(d1, siteId, webChat) : undefined
+    if (!inbox) throw new Refusal('not_found', 'There is no web chat with that id.', 'webChat')
+    const id = await idOf(c)
+    const at = Date.now()
+    const contact = named ? await contactById(d1, siteId, named) : await newContact(d1, siteId, id, at)
+    if (!contact) throw new Refusal('invalid_field', 'There is no contact with that id.', 'contact')
+    const { name, address } = contact
+    const begun = await c.env.CONVERSATION.getByName(`${siteId}/${id}`).begin({
+      ...{ siteId, id, inboxId: inbox.id, title, linkedTo: null, createdAt: at },
+      contact: { id: contact.id, name, address: address ?? '' },
+    })
+    if (!begun) throw new Refusal('not_found', 'This conversation was erased.')
+    const { state, bookmark } = begun
+    wrote(c, bookmark)
+    const row = { conversation: copiedConversation(state, null), contact }
+    return c.json(conversationJson(row, inbox, undefined, at), 200)
+  })
   .openapi(list, async c => {
-    const query = c.req.valid('query')
-    const after = readCursor(query.cursor, z.tuple([z.int(), z.string()]))
+    const { limit, cursor: from, text, ...query } = c.req.valid('query')
+    const d1 = readAfter(c)
+    const siteId = c.get('siteId')
     const who = c.get('who')
+    if (text) return c.json(await searched(c.env, d1, siteId, who, { ...query, text }, from, limit), 200)
+    const after = readCursor(from, z.tuple([z.int(), z.string()]))
     const before = after && { at: after[0], id: after[1] }
-    const rows =
-      who.inboxes === null || (query.inbox && seesInbox(who, query.inbox))
-        ? await conversationsByActivity(
-            db(c.env.DB),
-            c.get('siteId'),
-            { inboxId: query.inbox },
-            before,
-            query.limit + 1,
-          )
-        : await conversationsAmong(
-            db(c.env.DB),
-            c.get('siteId'),
-            query.inbox ? [] : who.inboxes,
-            before,
-            query.limit + 1,
-          )
-    const { page, next } = pageOf(rows, query.limit, ({ conversation }) => [
+    const rows = await listed(d1, siteId, who, query, before, limit + 1)
+    const { page, next } = pageOf(rows, limit, ({ conversation }) => [
       conversation.lastMessageAt,
       conversation.id,
     ])
-    return c.json({ items: await conversationsJson(c.env, c.get('siteId'), page), next }, 200)
+    return c.json({ items: await conversationsJson(d1, siteId, page), next }, 200)
   })
-  .openapi(show, async c =>
-    c.json(await oneConversation(c.env, c.get('siteId'), c.get('who'), c.req.valid('param').id), 200),
-  )
+  .openapi(show, async c => {
+    const d1 = readAfter(c)
+    const row = await found(c.env, d1, c.get('siteId'), c.get('who'), c.req.valid('param').id)
+    return c.json((await conversationsJson(d1, c.get('siteId'), [row]))[0]!, 200)
+  })
   .openapi(change, async c => {
-    const { id } = c.req.valid('param')
     const siteId = c.get('siteId')
-    if (!isUuid(id)) throw new Refusal('not_found')
-    await oneConversation(c.env, siteId, c.get('who'), id)
-    const stub = c.env.CONVERSATION.getByName(`${siteId}/${id}`)
-    const there = c.req.valid('json').owner === 'person' ? await stub.takeOver() : await stub.handBack()
-    if (!there) throw new Refusal('not_found')
-    return c.json(await oneConversation(c.env, siteId, c.get('who'), id), 200)
+    const d1 = db(c.env.DB)
+    const { conversation, contact } = await found(c.env, d1, siteId, c.get('who'), c.req.valid('param').id)
+    const wanted = await checked(d1, siteId, c.req.valid('json'))
+    const done = await c.env.CONVERSATION.getByName(`${siteId}/${conversation.id}`).change(wanted)
+    if ('problem' in done) throw new Refusal(done.problem.code, done.problem.message)
+    wrote(c, done.bookmark)
+    const { state, last } = done
+    const now = { conversation: copiedConversation(state, null), contact }
+    const inbox = await inboxById(d1, siteId, state.inboxId)
+    const lastRow = last ? copiedRow(siteId, state.id, last) : undefined
+    return c.json(conversationJson(now, inbox, lastRow, Date.now()), 200)
+  })
+  .openapi(merge, async c => {
+    const siteId = c.get('siteId')
+    const d1 = db(c.env.DB)
+    const who = c.get('who')
+    const { conversation: one } = await found(c.env, d1, siteId, who, c.req.valid('param').id)
+    const named = c.req.valid('json').with
+    // It may have become part of another one since it was read.
+    const other = (await winnerOf(c.env.DB, siteId, named)) ?? named
+    const there = await conversationById(d1, siteId, other)
+    if (!there || !seesInbox(who, there.conversation.inboxId))
+      throw new Refusal('invalid_field', 'There is no conversation with that id.', 'with')
+    if (other !== one.id)
+      await tellMerges(c.env, siteId, await mergeConversations(c.env.DB, siteId, [one.id, other], Date.now()))
+    const stays = (await winnerOf(c.env.DB, siteId, one.id)) ?? one.id
+    const row = await found(c.env, d1, siteId, who, stays)
+    return c.json((await conversationsJson(d1, siteId, [row]))[0]!, 200)
   })
   .openapi(erase, async c => {
     const { id } = c.req.valid('param')
     const siteId = c.get('siteId')
-    await oneConversation(c.env, siteId, c.get('who'), id)
-    const erased = await c.env.CONVERSATION.getByName(`${siteId}/${id}`).erase()
-    const keys = (erased?.messages ?? []).flatMap(message => keysOf(siteId, message))
-    // R2 takes a thousand keys a call.
-    for (let at = 0; at < keys.length; at += 1000) await c.env.MAIL.delete(keys.slice(at, at + 1000))
-    await forgetConversation(c.env.DB, siteId, id, Date.now())
+    await found(c.env, db(c.env.DB), siteId, c.get('who'), id)
+    await c.env.CONVERSATION.getByName(`${siteId}/${id}`).erase()
     return c.body(null, 204)
   })
 
-async function oneConversation(env: Env, siteId: string, who: Who, id: string) {
+/** What stands beside each other in a list is what there is an index for. @throws Refusal */
+async function listed(
+  d1: Db,
+  siteId: string,
+  who: Who,
+  {
+    inbox,
+    status,
+    assignee,
+    contact,
+  }: { [K in 'inbox' | 'assignee' | 'contact']?: string } & Pick<ConversationFilter, 'status'>,
+  before: { at: number; id: string } | null,
+  limit: number,
+) {
+  if (contact && (inbox || status || assignee))
+    throw new Refusal('invalid_field', '"contact" goes with no other filter.', 'contact')
+  if (assignee && inbox)
+    throw new Refusal('invalid_field', '"assignee" does not go with "inbox".', 'assignee')
+  const sees = who.inboxes === null || (inbox !== undefined && seesInbox(who, inbox))
+  if (sees)
+    return conversationsByActivity(
+      d1,
+      siteId,
+      {
+        inboxId: inbox,
+        contactId: contact,
+        assigneeId: assignee,
+        status: assignee ? (status ?? 'open') : status,
+      },
+      before,
+      limit,
+    )
+  if (contact || assignee)
+    throw new Refusal(
+      'forbidden',
+      'A member whose inboxes are limited lists conversations by inbox and status.',
+    )
+  return conversationsAmong(d1, siteId, inbox ? [] : (who.inboxes ?? []), status, before, limit)
+}
+
+/** Each by the latest message that has the words. @throws Refusal */
+async function searched(
+  env: Env,
+  d1: Db,
+  siteId: string,
+  who: Who,
+  query: { text: string; inbox?: string | undefined; [other: string]: string | undefined },
+  from: string | undefined,
+  limit: number,
+) {
+  const other = ['status', 'assignee', 'contact'].find(name => query[name] !== undefined)
+  if (other) throw new Refusal('invalid_field', `"text" goes with "inbox" only, not with "${other}".`, other)
+  const { text, inbox } = query
+  const after = readCursor(from, z.tuple([z.int()]))?.[0]
+  const before = after ?? Number.MAX_SAFE_INTEGER
+  const inboxes = inbox ? (seesInbox(who, inbox) ? [inbox] : []) : who.inboxes
+  const sought = { text, inboxes }
+  const hits = await findMessages(env.SEARCH, siteId, sought, before, limit + 1)
+  const { page, next } = pageOf(hits, limit, hit => [hit.place])
+  const ids = [...new Set(page.map(hit => hit.conversationId))]
+  const shownBefore =
+    after === undefined ? new Set<string>() : await foundSince(env.SEARCH, siteId, sought, before, ids)
+  const rows = await conversationsById(
+    d1,
+    siteId,
+    ids.filter(id => !shownBefore.has(id)),
+  )
+  return { items: await conversationsJson(d1, siteId, rows), next }
+}
+
+/** What cannot be read off the fields alone. @throws Refusal */
+async function checked(d1: Db, siteId: string, typed: z.infer<typeof ConversationChange>) {
+  const { snoozedUntil, ...others } = typed
+  const until = snoozedUntil === undefined ? undefined : Number(snoozedUntil)
+  if (typed.status === 'snoozed' && until === undefined)
+    throw new Refusal('missing_field', '"snoozedUntil" goes with "snoozed".', 'snoozedUntil')
+  if (until !== undefined && (typed.status !== 'snoozed' || until <= Date.now() || until > MAX_TIME))
+    throw new Refusal(
+      'invalid_field',
+      '"snoozedUntil" is a time to come, and goes with the status "snoozed".',
+      'snoozedUntil',
+    )
+  if (typed.assignee && !(await memberById(d1, siteId, typed.assignee)))
+    throw new Refusal('invalid_field', 'There is no member with that id.', 'assignee')
+  return {
+    ...others,
+    ...(typed.labels ? { labels: [...new Set(typed.labels)] } : {}),
+    ...(until === undefined ? {} : { snoozedUntil: until }),
+  }
+}
+
+/** ECMA-262 §21.4.1.1. */
+const MAX_TIME = 8.64e15
+
+async function found(env: Env, d1: Db, siteId: string, who: Who, id: string) {
   if (!isUuid(id)) throw new Refusal('not_found')
-  const row = await conversationById(db(env.DB), siteId, id)
+  const row = await conversationById(d1, siteId, id)
   if (!row) {
     const winner = await winnerOf(env.DB, siteId, id)
     if (winner) throw new Moved(`/api/v1/conversations/${winner}`)
   }
   if (!row || !seesInbox(who, row.conversation.inboxId)) throw new Refusal('not_found')
-  return (await conversationsJson(env, siteId, [row]))[0]!
-}
-
-async function conversationsJson(env: Env, siteId: string, rows: Row[]) {
-  const d1 = db(env.DB)
-  const [inboxes, lastMessages] = await Promise.all([
-    inboxesById(d1, siteId, [...new Set(rows.map(row => row.conversation.inboxId))]),
-    messagesById(
-      d1,
-      siteId,
-      rows.flatMap(row => row.conversation.lastMessageId ?? []),
-    ),
-  ])
-  return rows.map(({ conversation, contact }) => {
-    const inbox = inboxes.find(one => one.id === conversation.inboxId)
-    const last = lastMessages.find(one => one.id === conversation.lastMessageId)
-    return {
-      id: conversation.id,
-      contact: {
-        id: contact.id,
-        name: contact.name,
-        avatar: contact.avatar,
-        address: contact.address,
-        createdAt: String(contact.createdAt),
-      },
-      inbox: {
-        id: conversation.inboxId,
-        name: inbox?.name ?? '',
-        channelType: inbox?.channelType ?? 'email',
-      },
-      title: conversation.title,
-      status: conversation.status,
-      owner: conversation.owner as 'assistant' | 'person',
-      linkedTo: conversation.linkedTo,
-      lastMessage: last ? messageJson(last) : null,
-      lastMessageCreatedAt: String(conversation.lastMessageAt),
-      unreadMessagesCount: conversation.unreadCount,
-      autoReplyEnabled: conversation.autoReplyEnabled,
-      isAutoReplyNow:
-        conversation.autoReplyEnabled && conversation.owner === 'assistant' && inbox?.paused !== true,
-      lastReadAt: conversation.lastReadAt === null ? null : String(conversation.lastReadAt),
-      createdAt: String(conversation.createdAt),
-    }
-  })
+  return row
 }

@@ -16,10 +16,10 @@ import {
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
 import { inboxById } from '../store/inboxes.ts'
+import { MessageSchema, messageJson } from '../wire/message.ts'
 import { seesInbox, type Who } from './access.ts'
 import { attachmentsOf, NewAttachmentSchema } from './attachments.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { MessageSchema, messageJson } from './messages.ts'
 import { byId, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 

@@ -4,7 +4,6 @@ import { settings } from '../env.ts'
 import { cleanPassword } from '../mail/providers/index.ts'
 import { type Connection, fingerprint } from '../store/connection-tests.ts'
 import type { InboxRow } from '../store/inboxes.ts'
-import { mustBe } from './access.ts'
 import { AgentRefusal, agentNoun, agentRefusals, mustBeOwnSite } from './agent-answers.ts'
 import { checkLegs } from './connection-test.ts'
 import { mailAddress, PASSWORD_AGAIN } from './inbox-fields.ts'
@@ -58,7 +57,6 @@ const check = createRoute({
   summary: 'Check the connection to IMAP and SMTP',
   description:
     'A failed login is still 200, with `success: false`. Where what was checked is what is saved, the inbox is verified from then on, and syncing starts. Another server than the saved one needs `password`. Spelled `camelCase` or `snake_case`.',
-  middleware: mustBe('admin'),
   request: { body: { required: true, content: { 'application/json': { schema: CheckOrder } } } },
   responses: {
     200: { description: 'How both did', content: { 'application/json': { schema: CheckedSchema } } },

@@ -3,8 +3,8 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { isUuid } from '../domain/ids.ts'
 import type { HistoryStatus } from '../mailbox/history.ts'
 import { db } from '../store/db.ts'
-import { inboxById } from '../store/inboxes.ts'
-import { mustBe, seesInbox, type Who } from './access.ts'
+import { emailInboxById } from '../store/inboxes.ts'
+import { seesInbox, type Who } from './access.ts'
 import { oneLine } from './inbox-fields.ts'
 import { byId, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
@@ -43,7 +43,6 @@ const HistoryImport = z
   })
   .openapi('HistoryImport')
 
-const middleware = mustBe('admin')
 const status = {
   description: 'How the import stands',
   content: { 'application/json': { schema: HistorySchema } },
@@ -56,7 +55,6 @@ const begin = createRoute({
   summary: 'Import mail from before the inbox was connected',
   description:
     'It goes on by itself, behind what is new, and after an interruption where it stopped. What it brings is shown in conversations, read, and never answered or drafted by a machine. One at a time: while one runs, another is refused as `conflict`.',
-  middleware,
   request: {
     ...byId,
     body: {
@@ -78,7 +76,6 @@ const show = createRoute({
   method: 'get',
   path: '/{id}/history',
   summary: 'How the import of old mail stands, or the last one ended',
-  middleware,
   request: byId,
   responses: { 200: status, ...refusals(...asked) },
 })
@@ -87,7 +84,6 @@ const stop = createRoute({
   method: 'delete',
   path: '/{id}/history',
   summary: 'Stop the import of old mail; what was imported stays',
-  middleware,
   request: byId,
   responses: { 200: status, ...refusals(...asked) },
 })
@@ -111,7 +107,7 @@ export const history = noun()
   })
 
 async function mailboxOf(env: Env, siteId: string, who: Who, id: string) {
-  const row = isUuid(id) && seesInbox(who, id) ? await inboxById(db(env.DB), siteId, id) : undefined
+  const row = isUuid(id) && seesInbox(who, id) ? await emailInboxById(db(env.DB), siteId, id) : undefined
   if (row?.channelType !== 'email') throw new Refusal('not_found')
   return env.MAILBOX.getByName(`${siteId}/${id}`)
 }

@@ -147,7 +147,7 @@ const AiLine = z.strictObject({
 })
 
 /** How an inbox behaves; none of it needs a connection test. */
-const behaviourFields = {
+export const behaviourFields = {
   name: oneLine(200),
   assistantId: z.uuid().nullable().openapi({ description: 'Null: nobody answers by machine.' }),
   aliases: z
@@ -184,6 +184,10 @@ const behaviourFields = {
   signature: z.string().max(5000),
   quoteOriginal: z.boolean(),
   paused: z.boolean().openapi({ description: 'Nothing is fetched and nothing is sent.' }),
+  whenClosed: z.enum(['reopen', 'new']).openapi({
+    description:
+      'What a contact’s message does to a closed conversation: opens it again, or begins another that is linked to it.',
+  }),
   watchSent: z.boolean().openapi({
     description:
       'Look at the folder of sent mail too: what a person answers from another program stands in its conversation, and no machine answers after it.',
@@ -252,6 +256,7 @@ export async function edited(env: Env, typed: Typed, saved: SavedInbox | null): 
       delayMs: typed.responseDelay === undefined ? before.delayMs : typed.responseDelay * 1000,
       resetCommand: typed.resetCommand === undefined ? before.resetCommand : typed.resetCommand,
       senderNames: typed.senderNameAwareness ?? before.senderNames,
+      whenClosed: typed.whenClosed ?? before.whenClosed,
       timeZone: typed.timeZone ?? before.timeZone,
       hours: typed.replyHours === undefined ? before.hours : typed.replyHours,
       allow: typed.allow ?? before.allow,

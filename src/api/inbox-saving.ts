@@ -14,8 +14,8 @@ import {
   addressesTaken,
   dataKeyOf,
   EmailSettings,
+  emailInboxById,
   type InboxRow,
-  inboxById,
   mailboxConfig,
   openPassword,
   saveInbox,
@@ -55,7 +55,7 @@ const ATTEMPTS = 50
 
 /** @throws Refusal not_found, where the site has no e-mail inbox of this id. */
 export async function savedInbox(env: Env, siteId: string, id: string): Promise<SavedInbox> {
-  const row = await inboxById(db(env.DB), siteId, id)
+  const row = await emailInboxById(db(env.DB), siteId, id)
   if (!row) throw new Refusal('not_found')
   return openable(env, row)
 }

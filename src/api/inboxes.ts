@@ -9,13 +9,13 @@ import { type Connection, fingerprint, rememberTest } from '../store/connection-
 import { db } from '../store/db.ts'
 import {
   EmailSettings,
+  emailInboxById,
   type InboxRow,
-  inboxById,
   inboxesOf,
   removeInbox,
   tellInboxState,
 } from '../store/inboxes.ts'
-import { mustBe, seesInbox, type Who } from './access.ts'
+import { seesInbox, type Who } from './access.ts'
 import { accountsOf, ConnectionTestSchema, tried } from './connection-test.ts'
 import { connectionFields, edited, InboxChange, NewInbox, typedConnection } from './inbox-fields.ts'
 import { InboxSchema, inboxJson } from './inbox-json.ts'
@@ -24,7 +24,6 @@ import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 
-const middleware = mustBe('admin')
 const answers = {
   200: { description: 'The inbox', content: { 'application/json': { schema: InboxSchema } } },
 }
@@ -54,7 +53,6 @@ const connect = createRoute({
   summary: 'Connect an inbox',
   description:
     'Needs the `testId` of a connection test of the same settings, or `force`, which leaves the inbox `unverified`. Servers and ports that are left out are the provider’s.',
-  middleware,
   request: { query: noQuery, body: jsonBody(NewInbox) },
   responses: { ...answers, ...refusals(...written) },
 })
@@ -73,7 +71,6 @@ const change = createRoute({
   summary: 'Change an inbox, pause it, or switch its account',
   description:
     'What is not named stays. Where address, host, port, TLS, user or password change, a `testId` or `force` is needed, as for a new inbox. Another host or user needs its password again.',
-  middleware,
   request: { ...byId, body: jsonBody(InboxChange) },
   responses: { ...answers, ...refusals('not_found', 'conflict', ...written) },
 })
@@ -84,7 +81,6 @@ const disconnect = createRoute({
   summary: 'Disconnect an inbox',
   description:
     'Mail that still waits to be sent is withdrawn, and the password is forgotten. Conversations stay; nothing is changed on the mail server.',
-  middleware,
   request: byId,
   responses: {
     200: {
@@ -108,7 +104,6 @@ const test = createRoute({
   summary: 'Test the connection to IMAP and SMTP, side by side, before it is saved',
   description:
     'With `inboxId` what is not named is taken from that inbox; its password only for the servers and users it is saved for. The `testId` is good for `POST` and `PATCH` of inboxes with the same settings.',
-  middleware,
   request: {
     query: noQuery,
     body: jsonBody(
@@ -129,7 +124,6 @@ const check = createRoute({
   path: '/{id}/check',
   summary:
     'Test the saved connection of an inbox; where it passes, the inbox is verified and is synced at once',
-  middleware,
   request: byId,
   responses: { ...tested, ...refusals('not_found', 'missing_field', 'forbidden', ...asked) },
 })
@@ -217,7 +211,7 @@ export const inboxes = noun()
   })
 
 async function found(env: Env, siteId: string, who: Who, id: string): Promise<InboxRow> {
-  const row = isUuid(id) && seesInbox(who, id) && (await inboxById(db(env.DB), siteId, id))
+  const row = isUuid(id) && seesInbox(who, id) && (await emailInboxById(db(env.DB), siteId, id))
   if (!row) throw new Refusal('not_found')
   return row
 }

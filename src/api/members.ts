@@ -1,10 +1,12 @@
-/** The people of a site: who they are, what they may do, and the token each asks the API with until there is a sign-in. */
+/** The people of a site: who they are, what they may do, and the token each may ask the API with besides signing in. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { normaliseAddress } from '../domain/address.ts'
 import { isUuid } from '../domain/ids.ts'
-import { newBearer } from '../store/bearer.ts'
+import { settings } from '../env.ts'
+import { keyedHash, newBearer } from '../store/bearer.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
+import { dataKeyOf } from '../store/inboxes.ts'
 import {
   addMember,
   changeMember,
@@ -16,10 +18,13 @@ import {
   setToken,
   unknownInboxes,
 } from '../store/members.ts'
-import { mustBe, type Who } from './access.ts'
+import { addLink, endSessions, sitesOf } from '../store/sign-in.ts'
+import type { Who } from './access.ts'
+import { audited, changesOf } from './audit.ts'
 import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { LASTS_MS, newLink } from './one-time-links.ts'
 import { Refusal, refusals } from './problems.ts'
 
 const role = z.enum(['owner', 'admin', 'agent']).openapi({
@@ -36,6 +41,9 @@ const MemberSchema = z
       .array(z.uuid())
       .nullable()
       .openapi({ description: 'The inboxes an agent may see; null is all of them.' }),
+    signsIn: z
+      .boolean()
+      .openapi({ description: 'Whether they have taken up an invitation and can sign in.' }),
     hasToken: z.boolean(),
     tokenUsedAt: z
       .string()
@@ -54,18 +62,16 @@ const fields = {
 const NewMember = z.strictObject({ ...fields, inboxes: fields.inboxes.default(null) }).openapi('NewMember')
 const MemberChange = z.strictObject(fields).partial().openapi('MemberChange')
 
-const middleware = mustBe('admin')
 const answers = {
   200: { description: 'The member', content: { 'application/json': { schema: MemberSchema } } },
 }
-const asked = ['unknown_field', 'unauthorized', 'forbidden'] as const
+const asked = ['unknown_field', 'unauthorized', 'forbidden', 'rate_limited'] as const
 const written = ['bad_json', 'missing_field', 'invalid_field', 'email_taken', ...asked] as const
 
 const list = createRoute({
   method: 'get',
   path: '/',
   summary: 'List members, by their e-mail address',
-  middleware,
   request: { query: z.strictObject({ limit, cursor }) },
   responses: {
     200: {
@@ -80,8 +86,8 @@ const add = createRoute({
   method: 'post',
   path: '/',
   summary: 'Add a member',
-  description: 'A member asks with a token of their own: make it with `POST /api/v1/members/{id}/token`.',
-  middleware,
+  description:
+    'Without a way to sign in: such a member asks with a token, `POST /api/v1/members/{id}/token`. Invite people with `POST /api/v1/invitations` instead.',
   request: { query: noQuery, body: jsonBody(NewMember) },
   responses: { ...answers, ...refusals(...written) },
 })
@@ -90,7 +96,6 @@ const show = createRoute({
   method: 'get',
   path: '/{id}',
   summary: 'One member',
-  middleware,
   request: byId,
   responses: { ...answers, ...refusals('not_found', ...asked) },
 })
@@ -100,8 +105,7 @@ const change = createRoute({
   path: '/{id}',
   summary: 'Change a member',
   description:
-    'What is not named stays. Only an owner or an API key changes an owner or makes one; the last owner stays one.',
-  middleware,
+    'What is not named stays. Only an owner or an API key changes an owner or makes one; the last owner stays one. Another role ends their sessions.',
   request: { ...byId, body: jsonBody(MemberChange) },
   responses: { ...answers, ...refusals('not_found', 'last_owner', ...written) },
 })
@@ -109,8 +113,7 @@ const change = createRoute({
 const remove = createRoute({
   method: 'delete',
   path: '/{id}',
-  summary: 'Remove a member, and their token with them',
-  middleware,
+  summary: 'Remove a member, at once, with their sessions and their token',
   request: byId,
   responses: {
     200: {
@@ -126,7 +129,6 @@ const makeToken = createRoute({
   path: '/{id}/token',
   summary: 'Make the token of a member, shown once; the one before is good no more',
   description: 'Send it as an API key is sent: `Authorization: Bearer em_…`.',
-  middleware,
   request: byId,
   responses: {
     200: {
@@ -145,9 +147,54 @@ const revokeToken = createRoute({
   method: 'delete',
   path: '/{id}/token',
   summary: 'Take the token of a member away',
-  middleware,
   request: byId,
   responses: { ...answers, ...refusals('not_found', ...asked) },
+})
+
+const signOut = createRoute({
+  method: 'delete',
+  path: '/{id}/sessions',
+  summary: 'End all sessions of a member',
+  request: byId,
+  responses: {
+    200: {
+      description: 'Ended',
+      content: { 'application/json': { schema: z.object({ ended: z.number() }) } },
+    },
+    ...refusals('not_found', ...asked),
+  },
+})
+
+const resetLink = createRoute({
+  method: 'post',
+  path: '/{id}/reset-link',
+  summary: 'Make a link by which a member sets a new password',
+  description:
+    'For a member who cannot have it mailed; also for one who had no way to sign in. Good once, for a day. Only an owner who is signed in makes one, and not for somebody who is a member of another site too.',
+  request: {
+    ...byId,
+    body: jsonBody(
+      z
+        .strictObject({
+          removesSecondFactors: z
+            .boolean()
+            .default(false)
+            .openapi({ description: 'Takes away TOTP and passkeys too: for a lost phone.' }),
+        })
+        .openapi('ResetLinkWanted'),
+    ),
+  },
+  responses: {
+    200: {
+      description: 'The link, shown this once',
+      content: {
+        'application/json': {
+          schema: z.object({ url: z.url(), expiresAt: z.string() }).openapi('OneTimeLink'),
+        },
+      },
+    },
+    ...refusals('not_found', 'elsewhere_too', ...written),
+  },
 })
 
 export const members = noun()
@@ -172,9 +219,11 @@ export const members = noun()
       inboxes: await inboxList(c.env, siteId, wanted.role, wanted.inboxes),
       tokenHash: null,
       tokenUsedAt: null,
+      userId: null,
       createdAt: at,
     }
     if (!(await addMember(db(c.env.DB), member))) throw new Refusal('email_taken', undefined, 'email')
+    audited(c, { targetId: member.id, changes: changesOf(NOBODY, memberJson(member), TOLD) })
     return c.json(memberJson(member), 200)
   })
   .openapi(show, async c =>
@@ -200,18 +249,25 @@ export const members = noun()
     }
     const hindrance = await changeMember(db(c.env.DB), siteId, member.id, next)
     if (hindrance) throw new Refusal(hindrance, undefined, hindrance === 'email_taken' ? 'email' : 'role')
-    return c.json(memberJson({ ...member, ...next }), 200)
+    // Who may do more or less from now on signs in anew.
+    if (member.userId !== null && nextRole !== member.role) await endSessions(db(c.env.DB), member.userId)
+    const after = memberJson({ ...member, ...next })
+    audited(c, { changes: changesOf(memberJson(member), after, TOLD) })
+    return c.json(after, 200)
   })
   .openapi(remove, async c => {
     const siteId = c.get('siteId')
-    const { id } = await touchable(c.env, siteId, c.get('who'), c.req.valid('param').id)
-    if (!(await removeMember(db(c.env.DB), siteId, id))) throw new Refusal('last_owner')
-    return c.json({ id, deleted: true as const }, 200)
+    const member = await touchable(c.env, siteId, c.get('who'), c.req.valid('param').id)
+    if (!(await removeMember(c.env.DB, member))) throw new Refusal('last_owner')
+    audited(c, { changes: changesOf(memberJson(member), NOBODY, TOLD) })
+    return c.json({ id: member.id, deleted: true as const }, 200)
   })
   .openapi(makeToken, async c => {
     const siteId = c.get('siteId')
     const member = await touchable(c.env, siteId, c.get('who'), c.req.valid('param').id)
-    const { text, hash } = await newBearer('em', member.id)
+    const { text, secret } = await newBearer('em', member.id)
+    const dataKey = await dataKeyOf(db(c.env.DB), siteId)
+    const hash = await keyedHash(settings(c.env).KEK, { id: siteId, dataKey }, secret)
     await setToken(db(c.env.DB), siteId, member.id, hash)
     return c.json({ token: text, member: memberJson({ ...member, tokenHash: hash, tokenUsedAt: null }) }, 200)
   })
@@ -221,6 +277,37 @@ export const members = noun()
     await setToken(db(c.env.DB), siteId, member.id, null)
     return c.json(memberJson({ ...member, tokenHash: null, tokenUsedAt: null }), 200)
   })
+  .openapi(signOut, async c => {
+    const member = await touchable(c.env, c.get('siteId'), c.get('who'), c.req.valid('param').id)
+    const ended = member.userId === null ? 0 : await endSessions(db(c.env.DB), member.userId)
+    return c.json({ ended }, 200)
+  })
+  .openapi(resetLink, async c => {
+    const siteId = c.get('siteId')
+    const member = await found(c.env, siteId, c.req.valid('param').id)
+    const d1 = db(c.env.DB)
+    // An owner here must not become somebody there.
+    if (member.userId !== null && (await sitesOf(d1, member.userId)).some(site => site !== siteId))
+      throw new Refusal('elsewhere_too')
+    const about = {
+      siteId,
+      kind: 'reset' as const,
+      memberId: member.id,
+      removesFactors: c.req.valid('json').removesSecondFactors,
+    }
+    const { url, row } = await newLink(
+      settings(c.env).PUBLIC_URL,
+      about,
+      LASTS_MS.reset,
+      c.get('who'),
+      Date.now(),
+    )
+    await addLink(d1, row)
+    return c.json({ url, expiresAt: String(row.expiresAt) }, 200)
+  })
+
+const TOLD = ['name', 'email', 'role', 'inboxes'] as const
+const NOBODY = {} as z.infer<typeof MemberSchema>
 
 async function found(env: Env, siteId: string, id: string): Promise<Member> {
   const member = isUuid(id) && (await memberById(db(env.DB), siteId, id))
@@ -235,8 +322,8 @@ async function touchable(env: Env, siteId: string, who: Who, id: string): Promis
   return member
 }
 
-/** The API key of a site is how its first owner is made. */
-function mustHandleOwners(who: Who): void {
+/** A key with `members:write` was given by an owner. */
+export function mustHandleOwners(who: Who): void {
   if (who.kind !== 'key' && who.role !== 'owner')
     throw new Refusal(
       'forbidden',
@@ -244,7 +331,8 @@ function mustHandleOwners(who: Who): void {
     )
 }
 
-async function inboxList(
+/** As it is kept; what is limited must be there, and only an agent's is. */
+export async function inboxList(
   env: Env,
   siteId: string,
   memberRole: Member['role'],
@@ -269,6 +357,7 @@ function memberJson(member: Member): z.infer<typeof MemberSchema> {
     email: member.email,
     role: member.role,
     inboxes: inboxesOf(member),
+    signsIn: member.userId !== null,
     hasToken: member.tokenHash !== null,
     tokenUsedAt: member.tokenUsedAt === null ? null : String(member.tokenUsedAt),
     createdAt: String(member.createdAt),

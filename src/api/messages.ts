@@ -1,128 +1,40 @@
 /** Messages, as seed 003 shows them; for mail also what the verdict was, how the delivery went, and the way to the original. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { isUuid, uuidAsInteger } from '../domain/ids.ts'
+import type { Conversation, DraftAnswer } from '../conversation/conversation.ts'
+import { isUuid } from '../domain/ids.ts'
 import type { Problem } from '../domain/problem.ts'
-import { REPLY_REASONS } from '../domain/reply.ts'
+import { settings } from '../env.ts'
 import { attachmentKey, outKey } from '../mailbox/keys.ts'
-import type { CopiedDetails } from '../store/conversations.ts'
-import { conversationById, copiedRow, messageById, messagesOf } from '../store/conversations.ts'
+import { conversationById, copiedRow, messageById, messagesById, messagesOf } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { inboxById } from '../store/inboxes.ts'
 import { winnerOf } from '../store/merges.ts'
-import type { messages as table } from '../store/schema.ts'
+import { handOut } from '../store/seal.ts'
+import { findMessages } from '../store/search.ts'
+import { detailsOf, FullMessageSchema, type MessageRow, MessageSchema, messageJson } from '../wire/message.ts'
 import { seesInbox, type Who } from './access.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Moved, moved, Refusal, refusals } from './problems.ts'
-
-const AttachmentSchema = z.object({
-  id: z.string(),
-  type: z.string().openapi({ description: 'Media type.', example: 'image/png' }),
-  filename: z.string(),
-  file: z.string().openapi({ description: 'Where it is downloaded from, with an API key.' }),
-  size: z.int(),
-  inline: z.boolean(),
-  contentId: z.string().nullable(),
-})
-
-export const MessageSchema = z
-  .object({
-    id: z.uuid(),
-    conversation: z.uuid(),
-    sender: z.object({
-      id: z.number().openapi({
-        description: 'The sender’s UUID as an integer of up to 39 digits; `uuid` is the same, lossless.',
-      }),
-      uuid: z.uuid(),
-      kind: z.enum(['contact', 'assistant', 'person']),
-      name: z.string(),
-      avatar: z.string().nullable(),
-    }),
-    type: z.enum(['incoming', 'outgoing']),
-    content: z
-      .string()
-      .openapi({ description: 'What the writer newly said; the full text is at the message itself.' }),
-    contentIsCut: z.boolean(),
-    subject: z.string().nullable(),
-    messageId: z.string().nullable().openapi({ description: 'Of a mail: its Message-ID.' }),
-    to: z.string().nullable().openapi({ description: 'Of an outgoing mail: whom it goes to.' }),
-    inbox: z.uuid().nullable().openapi({ description: 'The inbox a mail came by or leaves through.' }),
-    feedback: z.null(),
-    createdAt: z.string().openapi({ description: 'Milliseconds since the epoch, as a string.' }),
-    attachments: z.array(AttachmentSchema),
-    citations: z.array(z.object({ id: z.string(), title: z.string(), url: z.string().nullable() })),
-    citationNodes: z.array(z.unknown()),
-    verdict: z
-      .object({
-        class: z.string(),
-        reasons: z.array(z.string()),
-        mayFlow: z.boolean(),
-        mayDraft: z.boolean(),
-        maySend: z.boolean(),
-      })
-      .nullable()
-      .openapi({ description: 'What kind of mail this is, and why.' }),
-    reply: z
-      .object({
-        do: z.enum(['answer', 'draft', 'say', 'silent']),
-        why: z.string(),
-        message: z.string().openapi({ description: 'The same in a sentence.' }),
-      })
-      .nullable()
-      .openapi({ description: 'What was decided about answering it, and why.' }),
-    delivery: z
-      .object({
-        status: z.string().openapi({ example: 'sent' }),
-        problem: z.object({ code: z.string(), message: z.string() }).nullable(),
-        at: z.string(),
-      })
-      .nullable()
-      .openapi({
-        description:
-          'Of an outgoing message: draft, discarded, queued, sending, leaving, sent, retry, failed, uncertain, withdrawn or held; delayed or bounced where the recipient’s mail server said so later.',
-      }),
-    by: z
-      .object({ kind: z.enum(['person', 'program']), id: z.string(), name: z.string() })
-      .nullable()
-      .openapi({
-        description:
-          'Who wrote, approved or discarded an outgoing message; null where it is an automatic one.',
-      }),
-    edited: z.boolean().openapi({ description: 'A person changed what the assistant had drafted.' }),
-    draft: z
-      .object({
-        state: z.enum(['proposed', 'edited', 'approved', 'withdrawn']),
-        stale: z.boolean().openapi({ description: 'The contact wrote again after it was made.' }),
-        version: z.int().openapi({ description: 'Rises with each change of its text.' }),
-      })
-      .nullable()
-      .openapi({ description: 'Of what is or was a draft; why it was withdrawn is in `delivery.problem`.' }),
-    authentication: z.enum(['pass', 'fail', 'none']).nullable().openapi({
-      description:
-        'Of a mail: whether its sender is proved, as the receiving host says; null where it says nothing.',
-    }),
-    about: z.uuid().nullable().openapi({ description: 'Of a bounce: the message that came back.' }),
-    quarantine: z
-      .object({ code: z.string(), message: z.string() })
-      .nullable()
-      .openapi({ description: 'Why a mail could not be read, as long as it could not.' }),
-    imported: z.boolean().openapi({ description: 'From before the inbox was connected.' }),
-    flags: z
-      .array(z.string())
-      .openapi({ description: 'What was odd about the mail, e.g. unreadable, too_large.' }),
-    original: z.string().nullable().openapi({ description: 'Where the raw mail is downloaded from.' }),
-  })
-  .openapi('Message')
-
-const FullMessageSchema = MessageSchema.extend({
-  rest: z.string().openapi({ description: 'Quoted history and signature: what stands behind the content.' }),
-}).openapi('FullMessage')
+import { idOf, readAfter, wrote } from './requests.ts'
+import { GivenAttachmentSchema, takenAttachments } from './uploads.ts'
 
 const list = createRoute({
   method: 'get',
   path: '/',
-  summary: 'The messages of a conversation, in the order they came',
-  request: { query: z.strictObject({ conversation: z.uuid(), limit, cursor }) },
+  summary:
+    'The messages of a conversation, in the order they came; or those with some words, the newest first',
+  request: {
+    query: z.strictObject({
+      conversation: z.uuid().optional(),
+      text: z.string().trim().min(1).max(500).optional().openapi({
+        description:
+          'Words that all stand in the message, in any language. Goes with `conversation` or without.',
+      }),
+      limit,
+      cursor,
+    }),
+  },
   responses: {
     200: {
       description: 'A page',
@@ -130,6 +42,65 @@ const list = createRoute({
     },
     ...moved,
     ...refusals('missing_field', 'invalid_field', 'not_found', 'unauthorized'),
+  },
+})
+
+const say = createRoute({
+  method: 'post',
+  path: '/',
+  summary: 'Say something as the contact',
+  description:
+    'For conversations that began by the API. The answer of this request is the message; what the assistant says comes by webhook.',
+  request: {
+    query: noQuery,
+    body: jsonBody(
+      z
+        .strictObject({
+          conversation: z.string(),
+          content: z.string().max(200_000),
+          attachments: z.array(GivenAttachmentSchema).max(50).default([]),
+        })
+        .openapi('NewMessage'),
+    ),
+  },
+  responses: {
+    200: { description: 'The message', content: { 'application/json': { schema: MessageSchema } } },
+    ...refusals(
+      ...(['bad_json', 'missing_field', 'unknown_field', 'invalid_field', 'unauthorized'] as const),
+      ...(['not_found', 'not_by_api', 'inbox_disconnected', 'too_large', 'host_refused'] as const),
+      ...(['attachment_unreachable'] as const),
+    ),
+  },
+})
+
+const feedback = createRoute({
+  method: 'put',
+  path: '/{id}/feedback',
+  summary: 'Say what an answer was worth; null takes it back',
+  request: {
+    ...byId,
+    body: jsonBody(
+      z.strictObject({
+        type: z.enum(['like', 'dislike']).nullable(),
+        suggestion: z.string().trim().min(1).max(5000).nullable().default(null),
+      }),
+    ),
+  },
+  responses: {
+    200: { description: 'The message', content: { 'application/json': { schema: MessageSchema } } },
+    ...refusals('bad_json', 'missing_field', 'unknown_field', 'invalid_field', 'not_found', 'unauthorized'),
+  },
+})
+
+const undo = createRoute({
+  method: 'post',
+  path: '/{id}/undo',
+  summary: 'Take back what a person wrote, as long as it has not left',
+  description: 'Until the moment that `undoUntil` says.',
+  request: byId,
+  responses: {
+    200: { description: 'The message', content: { 'application/json': { schema: MessageSchema } } },
+    ...refusals('unknown_field', 'not_found', 'unauthorized', 'too_late'),
   },
 })
 
@@ -203,17 +174,77 @@ const attachment = createRoute({
   },
 })
 
+const LINK_MS = 60 * 60_000
+
+const link = createRoute({
+  method: 'get',
+  path: '/{id}/attachments/{n}/link',
+  summary: 'A link to an attachment that opens without a key, for an hour',
+  request: attachment.request,
+  responses: {
+    200: {
+      description: 'The link',
+      content: {
+        'application/json': {
+          schema: z.object({ url: z.string(), expiresAt: z.string() }).openapi('AttachmentLink'),
+        },
+      },
+    },
+    ...refusals('unknown_field', 'invalid_field', 'unauthorized', 'not_found'),
+  },
+})
+
 export const messages = noun()
   .openapi(list, async c => {
     const query = c.req.valid('query')
-    const d1 = db(c.env.DB)
+    const d1 = readAfter(c)
     const siteId = c.get('siteId')
     const after = readCursor(query.cursor, z.tuple([z.int()]))?.[0] ?? -1
     const who = c.get('who')
+    if (query.text) return c.json(await searched(c.env, siteId, who, { ...query, text: query.text }), 200)
+    if (!query.conversation)
+      throw new Refusal('missing_field', '"conversation" is required, or "text".', 'conversation')
     const rows = await messagesOf(d1, siteId, query.conversation, after, query.limit + 1)
     if (rows.length === 0 || who.inboxes !== null) await mustSee(c.env, siteId, who, query.conversation)
     const { page, next } = pageOf(rows, query.limit, row => [row.position])
     return c.json({ items: page.map(messageJson), next }, 200)
+  })
+  .openapi(say, async c => {
+    const { conversation, content, attachments } = c.req.valid('json')
+    const siteId = c.get('siteId')
+    const missing = ['There is no conversation with that id.', 'conversation'] as const
+    if (!isUuid(conversation)) throw new Refusal('not_found', ...missing)
+    if (content.trim() === '' && attachments.length === 0)
+      throw new Refusal('invalid_field', '"content" is empty, and there is no attachment.', 'content')
+    const said = await c.env.CONVERSATION.getByName(`${siteId}/${conversation}`).say({
+      id: await idOf(c),
+      content,
+      attachments: await takenAttachments(c.env, siteId, attachments),
+      createdAt: c.get('once')?.at ?? Date.now(),
+      inboxes: c.get('who').inboxes,
+    })
+    if ('problem' in said) {
+      if (said.problem.code === 'not_found') throw new Refusal('not_found', ...missing)
+      throw new Refusal(said.problem.code, said.problem.message)
+    }
+    wrote(c, said.bookmark)
+    return c.json(messageJson(copiedRow(siteId, said.conversationId, said.message)), 200)
+  })
+  .openapi(feedback, async c => {
+    const { type, suggestion } = c.req.valid('json')
+    const row = await found(c.env, c.get('siteId'), c.get('who'), c.req.valid('param').id)
+    if (row.direction !== 'outgoing')
+      throw new Refusal('invalid_field', 'Feedback is about an answer, and this is none.', 'id')
+    return c.json(
+      await about(c.env, row, stub =>
+        stub.giveFeedback(row.id, type && { type, suggestion, at: Date.now() }),
+      ),
+      200,
+    )
+  })
+  .openapi(undo, async c => {
+    const row = await found(c.env, c.get('siteId'), c.get('who'), c.req.valid('param').id)
+    return c.json(await about(c.env, row, stub => stub.undo(row.id)), 200)
   })
   .openapi(show, async c => {
     const row = await found(c.env, c.get('siteId'), c.get('who'), c.req.valid('param').id)
@@ -262,19 +293,70 @@ export const messages = noun()
   })
   .openapi(attachment, async c => {
     const { id, n } = c.req.valid('param')
-    const row = await found(c.env, c.get('siteId'), c.get('who'), id)
-    const details = detailsOf(row)
-    const wanted = details.attachments?.[Number(n)]
-    if (!wanted) throw new Refusal('not_found')
-    const key = wanted.key ?? attachmentKey(c.get('siteId'), row.id, Number(n))
-    let object = await c.env.MAIL.get(key)
-    if (!object && wanted.part && details.mail) {
-      const mailbox = c.env.MAILBOX.getByName(`${c.get('siteId')}/${details.mail.inboxId}`)
-      object = await c.env.MAIL.get(keyOf(await mailbox.attachment(details.mail.mailId, wanted.part, key)))
-    }
-    if (!object) throw new Refusal('mail_missing')
-    return download(object, wanted.contentType, wanted.filename)
+    return attachmentOf(c.env, await found(c.env, c.get('siteId'), c.get('who'), id), Number(n))
   })
+  .openapi(link, async c => {
+    const { id, n } = c.req.valid('param')
+    const row = await found(c.env, c.get('siteId'), c.get('who'), id)
+    if (!detailsOf(row).attachments?.[Number(n)]) throw new Refusal('not_found')
+    const { KEK, PUBLIC_URL } = settings(c.env)
+    const until = Date.now() + LINK_MS
+    const place = `${row.id}/${Number(n)}`
+    const token = await handOut(KEK, row.siteId, 'attachment', `${place}?${until}`)
+    const url = new URL(`/files/${row.siteId}/${place}?until=${until}&token=${token}`, PUBLIC_URL)
+    return c.json({ url: url.href, expiresAt: String(until) }, 200)
+  })
+
+/** The bytes of an attachment; where they still are on the mail server they are fetched first. @throws Refusal */
+export async function attachmentOf(env: Env, row: MessageRow, n: number): Promise<Response> {
+  const details = detailsOf(row)
+  const wanted = details.attachments?.[n]
+  if (!wanted) throw new Refusal('not_found')
+  const key = wanted.key ?? attachmentKey(row.siteId, row.id, n)
+  let object = await env.MAIL.get(key)
+  if (!object && wanted.part && details.mail) {
+    const mailbox = env.MAILBOX.getByName(`${row.siteId}/${details.mail.inboxId}`)
+    object = await env.MAIL.get(keyOf(await mailbox.attachment(details.mail.mailId, wanted.part, key)))
+  }
+  if (!object) throw new Refusal('mail_missing')
+  return download(object, wanted.contentType, wanted.filename)
+}
+
+async function searched(
+  env: Env,
+  siteId: string,
+  who: Who,
+  {
+    text,
+    conversation,
+    limit,
+    cursor,
+  }: { text: string; conversation?: string; limit: number; cursor?: string },
+) {
+  const before = readCursor(cursor, z.tuple([z.int()]))?.[0] ?? Number.MAX_SAFE_INTEGER
+  const sought = { text, inboxes: who.inboxes, conversationId: conversation }
+  const hits = await findMessages(env.SEARCH, siteId, sought, before, limit + 1)
+  const { page, next } = pageOf(hits, limit, hit => [hit.place])
+  const rows = await messagesById(
+    db(env.DB),
+    siteId,
+    page.map(hit => hit.messageId),
+  )
+  // What was erased a moment ago may still be in the index.
+  const found = page.flatMap(hit => rows.filter(row => row.id === hit.messageId))
+  return { items: found.map(messageJson), next }
+}
+
+/** What came of something done to one message. @throws Refusal */
+async function about(
+  env: Env,
+  row: MessageRow,
+  doing: (stub: DurableObjectStub<Conversation>) => Promise<DraftAnswer>,
+) {
+  const said = await doing(env.CONVERSATION.getByName(`${row.siteId}/${row.conversationId}`))
+  if ('problem' in said) throw new Refusal(said.problem.code, said.problem.message)
+  return messageJson(copiedRow(row.siteId, row.conversationId, said.message))
+}
 
 async function found(env: Env, siteId: string, who: Who, id: string) {
   const row = isUuid(id) && (await messageById(db(env.DB), siteId, id))
@@ -314,97 +396,4 @@ function download(object: R2ObjectBody, contentType: string, filename: string) {
       'x-content-type-options': 'nosniff',
     },
   })
-}
-
-type Row = typeof table.$inferSelect
-
-declare global {
-  interface JSON {
-    /** https://github.com/tc39/proposal-json-parse-with-source, in V8 since 11.4; TypeScript has no type for it yet. */
-    rawJSON(text: string): unknown
-  }
-}
-
-function detailsOf(row: Row): CopiedDetails {
-  return JSON.parse(row.details) as CopiedDetails
-}
-
-export function messageJson(row: Row): z.infer<typeof MessageSchema> {
-  const details = detailsOf(row)
-  const base = `/api/v1/messages/${row.id}`
-  return {
-    id: row.id,
-    conversation: row.conversationId,
-    sender: {
-      // A bare JSON number of 39 digits, as seed 003 has it: beyond what a double holds, so it is written as raw JSON.
-      id: JSON.rawJSON(uuidAsInteger(row.senderId)) as unknown as number,
-      uuid: row.senderId,
-      kind: row.senderKind as 'contact' | 'assistant' | 'person',
-      name: row.senderName,
-      avatar: null,
-    },
-    type: row.direction as 'incoming' | 'outgoing',
-    content: row.content,
-    contentIsCut: details.cut ?? false,
-    subject: details.subject ?? null,
-    messageId: details.mail?.rfcId ?? null,
-    to: details.to ?? null,
-    inbox: details.mail?.inboxId ?? null,
-    feedback: null,
-    createdAt: String(row.createdAt),
-    attachments: (details.attachments ?? []).map((one, n) => ({
-      id: `${row.id}.${n}`,
-      type: one.contentType,
-      filename: one.filename,
-      file: `${base}/attachments/${n}`,
-      size: one.size,
-      inline: one.disposition === 'inline',
-      contentId: one.contentId,
-    })),
-    citations: details.citations ?? [],
-    citationNodes: [],
-    verdict: details.verdict ?? null,
-    reply: details.reply
-      ? { ...details.reply, message: details.unanswered?.message ?? REPLY_REASONS[details.reply.why] }
-      : null,
-    delivery: details.delivery
-      ? {
-          status: details.delivery.status,
-          problem: details.delivery.problem && {
-            code: details.delivery.problem.code,
-            message: details.delivery.problem.message,
-          },
-          at: String(details.delivery.at),
-        }
-      : null,
-    by: details.by ?? null,
-    edited: details.edited ?? false,
-    draft: draftJson(row, details),
-    authentication: details.authentication === 'unknown' ? null : (details.authentication ?? null),
-    about: details.about ?? null,
-    quarantine: details.quarantine
-      ? { code: details.quarantine.code, message: details.quarantine.message }
-      : null,
-    imported: details.imported ?? false,
-    flags: details.flags ?? [],
-    // A draft has no mail yet, and a discarded one never will.
-    original:
-      details.mail && !['draft', 'discarded'].includes(details.delivery?.status ?? '')
-        ? `${base}/original`
-        : null,
-  }
-}
-
-/** An assistant's text that waits, or waited, for a person. */
-function draftJson(row: Row, details: CopiedDetails): z.infer<typeof MessageSchema>['draft'] {
-  const { status } = details.delivery ?? {}
-  const wasDraft =
-    status === 'draft' || status === 'discarded' || (row.senderKind === 'assistant' && details.by)
-  if (row.direction !== 'outgoing' || !wasDraft) return null
-  const waiting = details.edited ? 'edited' : 'proposed'
-  return {
-    state: status === 'draft' ? waiting : status === 'discarded' ? 'withdrawn' : 'approved',
-    stale: details.stale ?? false,
-    version: details.version ?? 1,
-  }
 }

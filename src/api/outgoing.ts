@@ -1,17 +1,19 @@
 /** A person answers a conversation: the mail goes to whom the contact wants answers sent, in the thread, without a machine's mark. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { writeEmail } from '../conversation/write.ts'
+import { keepAttachments, writeEmail } from '../conversation/write.ts'
 import { isUuid } from '../domain/ids.ts'
+import { languageOf } from '../domain/language.ts'
 import { conversationById, copiedRow } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
-import { newId } from '../store/ids.ts'
 import { inboxById } from '../store/inboxes.ts'
 import { winnerOf } from '../store/merges.ts'
+import type { ConversationRow } from '../wire/conversation.ts'
+import { MessageSchema, messageJson } from '../wire/message.ts'
 import { seesInbox } from './access.ts'
 import { attachmentsOf, NewAttachmentSchema } from './attachments.ts'
-import { MessageSchema, messageJson } from './messages.ts'
 import { noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
+import { idOf } from './requests.ts'
 
 const answer = createRoute({
   method: 'post',
@@ -29,6 +31,9 @@ const answer = createRoute({
             conversation: z.string(),
             content: z.string().trim().min(1).max(200_000).openapi({ description: 'Plain text.' }),
             attachments: z.array(NewAttachmentSchema).max(50).default([]),
+            undoSeconds: z.int().min(0).max(10).default(0).openapi({
+              description: 'How long it may be taken back (`POST /messages/{id}/undo`) before it leaves.',
+            }),
           }),
         },
       },
@@ -46,6 +51,7 @@ const answer = createRoute({
         'invalid_field',
       ] as const),
       ...(['inbox_disconnected', 'attachments_too_large', 'too_large'] as const),
+      ...(['conversation_closed'] as const),
     ),
   },
 })
@@ -54,7 +60,7 @@ const answer = createRoute({
 const WAIT_MS = 5_000
 
 export const outgoing = noun().openapi(answer, async c => {
-  const { conversation: named, content, attachments } = c.req.valid('json')
+  const { conversation: named, content, attachments, undoSeconds } = c.req.valid('json')
   const siteId = c.get('siteId')
   const who = c.get('who')
   const d1 = db(c.env.DB)
@@ -65,8 +71,29 @@ export const outgoing = noun().openapi(answer, async c => {
     throw new Refusal('not_found', 'There is no conversation with that id.', 'conversation')
   const stub = c.env.CONVERSATION.getByName(`${siteId}/${id}`)
   const how = await stub.answering()
-  const inbox = how && (await inboxById(d1, siteId, how.inboxId))
+  const inbox = await inboxById(d1, siteId, how?.inboxId ?? there.conversation.inboxId)
   if (!inbox) throw new Refusal('inbox_disconnected')
+  const person = { kind: 'person' as const, id: who.id, name: who.name }
+  const messageId = await idOf(c)
+  // Where nobody wrote a mail, what is said is said here.
+  if (!how) {
+    const said = await stub.write(openingOf(there), {
+      by: person,
+      holdMs: undoSeconds * 1000,
+      message: {
+        id: messageId,
+        sender: person,
+        content,
+        createdAt: Date.now(),
+        details: {
+          language: languageOf(content),
+          attachments: await keepAttachments(c.env, siteId, messageId, attachmentsOf(attachments)),
+        },
+      },
+    })
+    if ('problem' in said) throw new Refusal(said.problem.code, said.problem.message)
+    return c.json(messageJson(copiedRow(siteId, id, said.message)), 200)
+  }
   const written = await writeEmail(c.env, {
     siteId,
     inbox,
@@ -75,13 +102,23 @@ export const outgoing = noun().openapi(answer, async c => {
     text: content,
     attachments: attachmentsOf(attachments),
     conversationId: id,
-    sender: { kind: 'person', id: who.id, name: who.name },
-    by: { kind: 'person', id: who.id, name: who.name },
-    id: newId(),
+    sender: person,
+    by: person,
+    id: messageId,
     waitMs: WAIT_MS,
+    holdMs: undoSeconds * 1000,
   })
   if (written.kind === 'refused') throw new Refusal(written.problem.code, written.problem.message)
   // Of the object itself: D1's copy may be a moment behind.
   const message = await stub.message(written.messageId)
   return c.json(messageJson(copiedRow(siteId, id, message!)), 200)
 })
+
+/** Of a conversation that is there: only what never changes is taken from it. */
+function openingOf({ conversation, contact }: ConversationRow) {
+  const { siteId, id, inboxId, title, linkedTo, createdAt } = conversation
+  return {
+    ...{ siteId, id, inboxId, title, linkedTo, createdAt },
+    contact: { id: contact.id, name: contact.name, address: contact.address ?? '' },
+  }
+}

@@ -5,7 +5,6 @@ import { settings } from '../env.ts'
 import { db } from '../store/db.ts'
 import { dataKeyOf, inboxOfAddress } from '../store/inboxes.ts'
 import { keepToken, sealToken, type TokenName } from '../store/secure-tokens.ts'
-import { mustBe } from './access.ts'
 import { agentNoun, agentRefusals, mustBeOwnSite } from './agent-answers.ts'
 import { ONE_LINE } from './inbox-fields.ts'
 import { givePassword } from './site-email.ts'
@@ -16,7 +15,6 @@ const encrypt = createRoute({
   summary: 'Seal a secret, and keep it',
   description:
     'What comes back opens for this site, type and identifier alone. Kept as type `email`, it is the password of the inbox whose address the identifier is, now or once it is set.',
-  middleware: mustBe('admin'),
   request: {
     body: {
       required: true,

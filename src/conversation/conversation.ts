@@ -11,6 +11,7 @@ import {
   type ConversationEvent,
   type ConversationState,
   type Delivery,
+  type Feedback,
   type MergedPart,
   type Message,
   type Opening,
@@ -18,16 +19,25 @@ import {
   opened,
   step,
   type Turn,
-  unanswered,
 } from '../domain/conversation.ts'
+import { answeredBefore, unanswered } from '../domain/coverage.ts'
 import type { Mailbox } from '../domain/email.ts'
+import { happenedIn } from '../domain/occurrences.ts'
 import type { Phase } from '../domain/outbox.ts'
 import { type Problem, problem } from '../domain/problem.ts'
+import type { ConversationChange } from '../domain/status.ts'
 import { replySubject } from '../domain/thread.ts'
 import { log } from '../log.ts'
 import { project, removeCopy } from '../store/conversations.ts'
+import { db } from '../store/db.ts'
+import { derivedId } from '../store/ids.ts'
+import { type InboxRow, inboxById, replySettingsOf } from '../store/inboxes.ts'
+import { winnerOf } from '../store/merges.ts'
+import { clear, leaveBehind, leftBehind } from './erasing.ts'
+import { asEvent, type Said } from './incoming.ts'
 import { Memory, type OwedEffect } from './memory.ts'
 import { perform } from './perform.ts'
+import { noted, tell } from './telling.ts'
 
 /** Where a mail went; nowhere, where its conversation was erased. */
 export type Taken = { conversationId: string } | { erased: true }
@@ -41,6 +51,8 @@ export interface Arrival {
 /** A message that somebody writes; what it follows in the thread is known here. */
 export interface Written {
   by: Author
+  /** How long it may be taken back before it leaves, ms. */
+  holdMs?: number
   message: Extract<ConversationEvent, { type: 'message_written' }>['message']
 }
 
@@ -53,6 +65,18 @@ export interface SeenElsewhere {
 
 export type DraftAnswer = { message: Message } | { problem: Problem }
 
+/** `bookmark`: the copy in D1 has it from there on; null where it does not have it yet. */
+export type SaidAnswer =
+  | { message: Message; conversationId: string; bookmark: string | null }
+  | { problem: Problem }
+export interface Changed {
+  state: ConversationState
+  last: Message | null
+  bookmark: string | null
+}
+
+const INBOX_FRESH_MS = 5_000
+
 /** Of one hand-over; the platform takes 32 MB a call. */
 const PART_CHARS = 4_000_000
 /** What stands where a conversation was that never had a mail, or that was erased. */
@@ -60,6 +84,9 @@ const ENDED = 'ended'
 type Ended = { movedTo: string } | { erased: true }
 
 const PROJECTION_WAIT_MS = 300
+const TELL_AGAIN_MS = 5_000
+/** What of an erased conversation could not be removed is tried again after this. */
+const CLEAR_AGAIN_MS = 60_000
 /** How soon after a crash an effect is taken up again; one that is still at work in this life is left to it. */
 const LEASE_MS = 15_000
 const RETRY_MS = [1_000, 5_000, 30_000, 120_000, 600_000]
@@ -69,10 +96,99 @@ export class Conversation extends DurableObject<Env> {
   /** Up to which `seq` D1 has its copy; behind the truth after an eviction, which only makes a copy be written again. */
   #projected: number | null = null
   #projecting: Promise<void> | null = null
+  /** Of D1, where the last copy landed. */
+  #landed: string | null = null
+  #telling: Promise<void> | null = null
+  #clearing: Promise<void> | null = null
+  #tellAgainAt = 0
+  #inboxRead: { at: number; row: InboxRow | undefined } | null = null
   /** Effects at work in this life of the object. */
   readonly #atWork = new Set<string>()
   /** Who waits to hear what became of a mail. */
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>()
+
+  /** A conversation begins with nobody having said anything. Safe to repeat; null where one of this id was erased. */
+  async begin(opening: Opening): Promise<{ state: ConversationState; bookmark: string | null } | null> {
+    if (this.#erased()) return null
+    this.#take(this.#memory.state() ?? this.#opened(opening), { type: 'begun' }, Date.now())
+    await this.#settle()
+    return { state: this.#memory.state()!, bookmark: this.#bookmark }
+  }
+
+  /** The contact says something, by the API or in a chat. Safe to repeat under the same id. */
+  async say(said: Said): Promise<SaidAnswer> {
+    const winner = await this.#whereItWent()
+    if (winner) return winner.say(said)
+    const before = this.#memory.state()
+    if (!before || (said.inboxes && !said.inboxes.includes(before.inboxId)))
+      return { problem: problem('not_found') }
+    const inbox = await this.#inbox(before)
+    // It may have become part of another one meanwhile, or may be no more.
+    const state = this.#memory.state()
+    if (!state || state.movedTo !== undefined) return this.say(said)
+    if (!inbox) return { problem: problem('inbox_disconnected') }
+    if (inbox.channelType !== 'web') return { problem: problem('not_by_api') }
+    const known = this.#memory.message(said.id)
+    if (!known && state.status === 'closed' && replySettingsOf(inbox).whenClosed === 'new')
+      return (await this.#next(state)).say(said)
+    const at = Date.now()
+    const event = asEvent(said, state, inbox, at)
+    this.#take(state, { ...event, type: 'message_received', known, living: this.#living() }, at)
+    await this.#settle()
+    return {
+      message: this.#memory.message(said.id)!,
+      conversationId: state.id,
+      bookmark: this.#bookmark,
+    }
+  }
+
+  /** What the contact says after this one was closed is said in another one, which is linked to it. */
+  async #next(state: ConversationState): Promise<DurableObjectStub<Conversation>> {
+    for (let n = 1; ; n++) {
+      const id = await derivedId(state.createdAt, 'next', state.siteId, state.id, String(n))
+      const next = this.env.CONVERSATION.getByName(`${state.siteId}/${id}`)
+      const { createdAt: _, ...opening } = openingOf(state, id)
+      // One that was erased is not begun again.
+      if (await next.begin({ ...opening, linkedTo: state.id, createdAt: Date.now() })) return next
+    }
+  }
+
+  /** The inbox as it is in D1, or was a moment ago: what is decided by it is looked at again when the answer is made. */
+  async #inbox({ siteId, inboxId }: ConversationState): Promise<InboxRow | undefined> {
+    if (!this.#inboxRead || Date.now() - this.#inboxRead.at > INBOX_FRESH_MS)
+      this.#inboxRead = { at: Date.now(), row: await inboxById(db(this.env.DB), siteId, inboxId) }
+    return this.#inboxRead.row
+  }
+
+  /** How it stands, whose it is, how urgent. */
+  async change(change: ConversationChange): Promise<Changed | { problem: Problem }> {
+    const winner = await this.#whereItWent()
+    if (winner) return winner.change(change)
+    const state = this.#memory.state()
+    if (!state) return { problem: problem('not_found') }
+    this.#take(state, { type: 'conversation_changed', change, living: this.#living() }, Date.now())
+    await this.#settle()
+    const now = this.#memory.state()!
+    const last = now.lastMessage && this.#memory.message(now.lastMessage.id)
+    return { state: now, last, bookmark: this.#bookmark }
+  }
+
+  async giveFeedback(messageId: string, feedback: Feedback | null): Promise<DraftAnswer> {
+    return this.#about(
+      messageId,
+      winner => winner.giveFeedback(messageId, feedback),
+      message => ({ type: 'feedback_given', message, feedback }),
+    )
+  }
+
+  /** Who wrote it takes it back. */
+  async undo(messageId: string): Promise<DraftAnswer> {
+    return this.#about(
+      messageId,
+      winner => winner.undo(messageId),
+      message => ({ type: 'undone', message }),
+    )
+  }
 
   /** A mail for this conversation. Safe to repeat: a message already here is only noted as a copy. */
   async receive(arrival: Arrival): Promise<Taken> {
@@ -102,10 +218,11 @@ export class Conversation extends DurableObject<Env> {
       await this.copyCame(known.id, mail)
       return { conversationId: state.id }
     }
-    const message = this.#answering(seen.message)
+    const { message } = seen
     const later = imported ? this.#later(message.createdAt) : []
-    const living = this.#living()
-    this.#take(state, { type: 'answered_elsewhere', known, living, later, fresh, message }, Date.now())
+    const present = this.#memory.state() ? this.#memory.messages() : []
+    const event = { type: 'answered_elsewhere' as const, known, present, later, fresh, message }
+    this.#take(state, { ...event, owes: this.#owes() }, Date.now())
     await this.#settle()
     return { conversationId: state.id }
   }
@@ -200,14 +317,15 @@ export class Conversation extends DurableObject<Env> {
   }
 
   /** Part of a conversation that turned out to be part of this one. Safe to repeat. */
-  async absorb(opening: Opening, part: MergedPart): Promise<void> {
-    const winner = this.#winner()
+  async absorb(opening: Opening, part: MergedPart): Promise<Taken> {
+    const winner = await this.#whereItWent()
     if (winner) return winner.absorb(opening, part)
-    if (this.#erased()) return
+    if (this.#erased()) return { erased: true }
     const state = this.#memory.state() ?? this.#opened(opening)
     const present = this.#memory.state() ? this.#memory.messages() : []
     this.#take(state, { type: 'merged_from', part, present, owes: this.#owes() }, Date.now())
     await this.#settle()
+    return { conversationId: state.id }
   }
 
   /** Gives everything to the winner, part by part, until nothing changed while it was on its way. */
@@ -223,13 +341,16 @@ export class Conversation extends DurableObject<Env> {
     for (;;) {
       const state = this.#memory.state()!
       const parts = inParts(this.#memory.messages())
-      for (const [n, messages] of parts.entries())
-        await winner.absorb(openingOf(state, to), {
+      for (const [n, messages] of parts.entries()) {
+        const taken = await winner.absorb(openingOf(state, to), {
           from: state.id,
           messages,
           after: parts[n - 1]?.at(-1)?.id ?? null,
           rest: n === parts.length - 1 ? { state, owes } : null,
         })
+        // What it is part of was erased before it arrived.
+        if ('erased' in taken) return this.vanish()
+      }
       if (this.#memory.state()!.seq !== state.seq) continue
       this.ctx.storage.kv.put(ENDED, { movedTo: to } satisfies Ended)
       return
@@ -255,6 +376,13 @@ export class Conversation extends DurableObject<Env> {
     return this.#winner()
   }
 
+  /** Where everything here is on its way to: part of it may have arrived, so it is told as well. */
+  #onItsWay(): DurableObjectStub<Conversation> | null {
+    const state = this.#memory.state()
+    if (state?.movedTo === undefined) return null
+    return this.env.CONVERSATION.getByName(`${state.siteId}/${state.movedTo}`)
+  }
+
   /** Where everything here went; null while it is still here. */
   #winner(): DurableObjectStub<Conversation> | null {
     const ended = this.ctx.storage.kv.get<Ended>(ENDED)
@@ -269,36 +397,70 @@ export class Conversation extends DurableObject<Env> {
   }
 
   /**
-   * Erases everything that was said here, for good. The mails' keys stay in D1, so that the same mail never comes back.
-   *
-   * @returns where the bytes of its messages lie, for the caller to delete; null where there is nothing
+   * Erases everything that was said here, and in all that is one conversation with it, for good: in this object, D1, R2 and the mailboxes.
+   * The mails' keys stay in D1, so that the same mail never comes back. Safe to repeat.
    */
-  async erase(): Promise<{ messages: Message[] } | null> {
-    const winner = this.#winner()
-    if (winner) return winner.erase()
-    const state = this.#memory.state()
-    if (!state) return null
-    this.#take(state, { type: 'person_took_over' }, Date.now())
-    await this.#projecting?.catch(() => {})
-    const messages = this.#memory.messages()
-    // What those that became part of this one had is in them, too.
-    for (const id of state.absorbed ?? [])
-      await this.env.CONVERSATION.getByName(`${state.siteId}/${id}`).empty()
-    await this.ctx.storage.deleteAlarm()
-    await this.ctx.storage.deleteAll()
-    this.#memory.forget()
-    this.ctx.storage.kv.put(ENDED, { erased: true } satisfies Ended)
-    return { messages }
+  async erase(): Promise<void> {
+    const whole = await this.#whole()
+    if (whole) return whole.erase()
+    await this.vanish()
+    // It became part of another one just before it was gone: that is what is to be erased.
+    await (await this.#whole())?.erase()
   }
 
-  /** Everything here went to another conversation, and is erased there. */
-  async empty(): Promise<void> {
-    const ended = this.ctx.storage.kv.get<Ended>(ENDED)
-    if (!ended) return
+  /** Nothing of what is here stays anywhere; it, or what it is part of, is erased. Safe to repeat. */
+  async vanish(): Promise<void> {
+    const [siteId, id] = this.#name()
+    const movedTo = this.#movedTo()
+    this.ctx.storage.transactionSync(() => {
+      const state = this.#memory.state()
+      // What D1 has said to be the winner's was this one's.
+      const ids = movedTo === null ? [id] : [id, movedTo]
+      leaveBehind(this.ctx.storage.sql, siteId, ids, state, state ? this.#memory.messages() : [])
+      this.#memory.drop()
+      const ended: Ended = movedTo === null ? { erased: true } : { movedTo }
+      this.ctx.storage.kv.put(ENDED, ended)
+    })
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(Date.now() + LEASE_MS))
+    await this.#clear()
+  }
+
+  #clear(): Promise<void> {
+    this.#clearing ??= this.#clearAll().finally(() => {
+      this.#clearing = null
+    })
+    return this.#clearing
+  }
+
+  async #clearAll(): Promise<void> {
+    const [siteId, id] = this.#name()
+    // No copy may land in D1 after its rows are gone.
+    await this.#projecting?.catch(() => {})
+    await clear(this.ctx.storage.sql, this.env, siteId, id)
+    if (this.#memory.state()) return
+    const ended = this.ctx.storage.kv.get<Ended>(ENDED)!
     await this.ctx.storage.deleteAlarm()
     await this.ctx.storage.deleteAll()
-    this.#memory.forget()
     this.ctx.storage.kv.put(ENDED, ended)
+  }
+
+  #name(): [siteId: string, id: string] {
+    const [siteId = '', id = ''] = (this.ctx.id.name ?? '').split('/')
+    return [siteId, id]
+  }
+
+  /** Where everything here went, or is on its way to. */
+  #movedTo(): string | null {
+    const ended = this.ctx.storage.kv.get<Ended>(ENDED)
+    if (ended) return 'movedTo' in ended ? ended.movedTo : null
+    return this.#memory.state()?.movedTo ?? null
+  }
+
+  /** What this one is part of; D1 knows first. */
+  async #whole(): Promise<DurableObjectStub<Conversation> | null> {
+    const [siteId, id] = this.#name()
+    const whole = (await winnerOf(this.env.DB, siteId, id)) ?? this.#movedTo()
+    return whole === null ? null : this.env.CONVERSATION.getByName(`${siteId}/${whole}`)
   }
 
   /** What it is about to do for its contact, or has waiting. */
@@ -389,23 +551,25 @@ export class Conversation extends DurableObject<Env> {
   }
 
   /** A mail that a person or a program writes. Safe to repeat: a message already here stays as it is. */
-  async write(opening: Opening, written: Written): Promise<Message | null> {
+  async write(opening: Opening, written: Written): Promise<DraftAnswer> {
     const winner = await this.#whereItWent()
     if (winner) return winner.write(opening, written)
-    if (this.#erased()) return null
+    if (this.#erased()) return { problem: problem('not_found', 'There is no such conversation any more.') }
     const state = this.#memory.state() ?? this.#opened(opening)
     const known = this.#memory.state() ? this.#memory.message(written.message.id) : null
-    const { by, message } = written
+    const { by, message, holdMs = 0 } = written
     const event = {
       type: 'message_written' as const,
       by,
       known,
+      holdMs,
       living: this.#living(),
-      message: this.#answering(inThread(message, this.#thread())),
+      message: this.#answering(inThread(message, this.#thread()), by),
     }
-    this.#take(state, event, Date.now())
+    const turn = this.#take(state, event, Date.now())
+    if (turn.refused) return { problem: turn.refused }
     await this.#settle()
-    return this.#memory.message(message.id)!
+    return { message: this.#memory.message(message.id)! }
   }
 
   /** What is null stays as it is; `citations` are ids of those to keep. */
@@ -461,18 +625,15 @@ export class Conversation extends DurableObject<Env> {
   }
 
   /** A person of ours answered it from another program before it came here itself. */
-  #isAnswered({ details }: { details: Message['details'] }): boolean {
-    const { rfcId } = details.mail ?? {}
-    if (!rfcId || !this.#memory.state()) return false
-    return this.#memory
-      .messages()
-      .some(one => one.direction === 'outgoing' && one.details.mail?.inReplyTo === rfcId && stood(one))
+  #isAnswered(message: { id: string; details: Message['details'] }): boolean {
+    return this.#memory.state() !== null && answeredBefore(message, this.#memory.messages())
   }
 
-  /** What a person or a program writes now answers all that nothing answers yet. */
-  #answering(message: Written['message']): Written['message'] {
+  /** What a person or a program writes now answers all that nothing answers yet; a person's words also what they call back (CO23). */
+  #answering(message: Written['message'], by: Author): Written['message'] {
     const state = this.#memory.state()
-    const answers = state ? unanswered(this.#memory.messages(), state.epoch) : []
+    const epoch = (state?.epoch ?? 0) + (by.kind === 'person' ? 1 : 0)
+    const answers = state ? unanswered(this.#memory.messages(), epoch) : []
     return { ...message, details: { ...message.details, answers } }
   }
 
@@ -499,13 +660,17 @@ export class Conversation extends DurableObject<Env> {
   async takeOver(): Promise<boolean> {
     const winner = this.#winner()
     if (winner) return winner.takeOver()
-    return this.#tell({ type: 'person_took_over' })
+    const here = await this.#tell({ type: 'person_took_over' })
+    await this.#onItsWay()?.takeOver()
+    return here
   }
 
   async handBack(): Promise<boolean> {
     const winner = this.#winner()
     if (winner) return winner.handBack()
-    return this.#tell({ type: 'handed_back' })
+    const here = await this.#tell({ type: 'handed_back' })
+    await this.#onItsWay()?.handBack()
+    return here
   }
 
   /** The conversation as it is now, or null where there never was one. */
@@ -533,6 +698,13 @@ export class Conversation extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     // Never waits and never throws: the runtime drops an alarm that keeps failing.
     if (this.#memory.state()) this.#act()
+    else if (leftBehind(this.ctx.storage.sql))
+      this.ctx.waitUntil(
+        this.#clear().catch(error => {
+          log('erase_failed', { conversation: this.#name()[1] }, error)
+          return this.ctx.storage.setAlarm(Date.now() + CLEAR_AGAIN_MS)
+        }),
+      )
   }
 
   async #tell(event: ConversationEvent): Promise<boolean> {
@@ -546,11 +718,20 @@ export class Conversation extends DurableObject<Env> {
   /** Decide and save, in one go: there is no await between the first write and the alarm. */
   #take(state: ConversationState, event: ConversationEvent, at: number): Turn {
     const turn = step(state, event, at)
-    if (turn.state === state && this.#memory.state()) return turn
+    const before = this.#memory.state()
+    if (turn.state === state && before) return turn
+    const known = new Map<string, Message>()
+    for (const { id } of before ? turn.messages : []) {
+      const message = this.#memory.message(id)
+      if (message) known.set(id, message)
+    }
+    const happened = happenedIn(before, turn, known)
     this.ctx.storage.transactionSync(() => {
       this.#memory.create(turn.state)
       this.#memory.save(turn.state, turn.messages, turn.effects, at)
+      this.#memory.note(noted(turn.state, happened, at))
     })
+    if (happened.length > 0) this.#tellOthers()
     if (turn.effects.length > 0) this.#act(at)
     return turn
   }
@@ -566,6 +747,7 @@ export class Conversation extends DurableObject<Env> {
       this.ctx.waitUntil(this.#perform(owed).finally(() => this.#atWork.delete(id)))
     }
     if (this.#behind()) this.ctx.waitUntil(this.#project().catch(() => this.#arm()))
+    if (at >= this.#tellAgainAt) this.#tellOthers()
     this.#arm()
   }
 
@@ -601,6 +783,23 @@ export class Conversation extends DurableObject<Env> {
     this.#arm()
   }
 
+  /** One at a time, so that what happened first is told first. */
+  #tellOthers(): void {
+    if (this.#telling || !this.#memory.hasUntold()) return
+    this.#telling = tell(this.env, this.#memory)
+      .catch(error => {
+        // Erased while it was told.
+        if (!this.#memory.state()) return
+        this.#tellAgainAt = Date.now() + TELL_AGAIN_MS
+        log('telling_failed', { conversation: this.#memory.state()?.id }, error)
+      })
+      .finally(() => {
+        this.#telling = null
+        if (this.#memory.state()) this.#arm()
+      })
+    this.ctx.waitUntil(this.#telling)
+  }
+
   /** Waits a moment for the copy in D1, so that who wrote can read it; where D1 is slow or away, it stays owed. */
   async #settle(): Promise<void> {
     if (!this.#behind()) return
@@ -610,7 +809,12 @@ export class Conversation extends DurableObject<Env> {
     if (this.#behind()) this.#arm()
   }
 
+  get #bookmark(): string | null {
+    return this.#behind() ? null : this.#landed
+  }
+
   #behind(): boolean {
+    if (!this.#memory.state()) return false
     return (this.#projected ?? this.#memory.projected()) < (this.#memory.state()?.seq ?? 0)
   }
 
@@ -629,16 +833,22 @@ export class Conversation extends DurableObject<Env> {
     const since = this.#projected ?? this.#memory.projected()
     // What is here on its way to another conversation is copied there.
     if (state.movedTo !== undefined) await removeCopy(this.env.DB, state)
-    else await project(this.env.DB, state, this.#memory.changedSince(since), this.#nextDue())
+    else {
+      const session = this.env.DB.withSession('first-primary')
+      await project(session, state, this.#memory.changedSince(since), this.#nextDue())
+      this.#landed = session.getBookmark()
+    }
     this.#projected = state.seq
   }
 
   #nextDue(): number | null {
     const times = this.#memory.effects().map(owed => owed.leaseUntil ?? owed.dueAt)
+    if (this.#memory.hasUntold()) times.push(Math.max(this.#tellAgainAt, Date.now() + LEASE_MS))
     return times.length > 0 ? Math.min(...times) : null
   }
 
   #arm(): void {
+    if (!this.#memory.state()) return
     const due = this.#nextDue()
     const next = this.#behind() ? Math.min(due ?? Infinity, Date.now() + LEASE_MS / 2) : due
     if (next === null) return
@@ -657,9 +867,6 @@ async function atMost(ms: number, done: Promise<void>): Promise<void> {
   await Promise.race([done, enough])
   clearTimeout(timer)
 }
-
-const stood = (one: Message) =>
-  ['sent', 'uncertain', 'bounced', 'delayed'].includes(one.delivery?.status ?? '')
 
 /** RFC 5322 §3.6.4: a mail names its parent and the parent's own references. */
 function inThread(message: Written['message'], parent: Message | null): Written['message'] {

@@ -3,6 +3,7 @@
  * asking for an id nobody made writes nothing.
  */
 import type { ConversationState, Effect, Message } from '../domain/conversation.ts'
+import type { ConversationCopy, MessageCopy } from '../store/conversations.ts'
 
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -10,6 +11,21 @@ const SCHEMA = `
   CREATE TABLE effects (id TEXT PRIMARY KEY, effect TEXT NOT NULL, due_at INTEGER NOT NULL, lease_until INTEGER, attempts INTEGER NOT NULL) WITHOUT ROWID;
   INSERT INTO meta VALUES ('schema', '1');
 `
+
+/** What was added since, by the number that `meta` has; older objects take it when they are opened. */
+const ADDED: Record<number, string> = {
+  2: `CREATE TABLE occurrences (n INTEGER PRIMARY KEY AUTOINCREMENT, occurrence TEXT NOT NULL);
+      CREATE INDEX messages_by_id ON messages (id);`,
+}
+
+/** Something that happened, as it looked at that moment. */
+export interface Noted {
+  type: string
+  at: number
+  /** Rows as D1 has them: of the conversation, and of the message where it is about one. */
+  conversation: ConversationCopy
+  message: MessageCopy | null
+}
 
 export interface OwedEffect {
   effect: Effect
@@ -27,20 +43,62 @@ export class Memory {
   }
 
   state(): ConversationState | null {
-    if (this.#state === undefined)
+    if (this.#state === undefined) {
+      if (this.#exists()) this.#bringUp()
       this.#state = this.#exists() ? this.#meta<ConversationState>('state') : null
+    }
     return this.#state
   }
 
-  /** The storage was emptied. */
-  forget(): void {
+  /** Removes every table of its own; call inside a turn. */
+  drop(): void {
+    const own = ['meta', 'messages', 'effects', 'occurrences']
+    for (const name of own) this.#sql.exec(`DROP TABLE IF EXISTS ${name}`)
     this.#state = null
   }
 
   /** Creates the tables with the first state; call inside the turn that saves. */
   create(state: ConversationState): void {
-    if (!this.#exists()) this.#sql.exec(SCHEMA)
+    if (!this.#exists()) {
+      this.#sql.exec(SCHEMA)
+      this.#bringUp()
+    }
     this.#state = state
+  }
+
+  #bringUp(): void {
+    const now = this.#meta<number>('schema') ?? 1
+    for (const [version, added] of Object.entries(ADDED))
+      if (Number(version) > now) {
+        this.#sql.exec(added)
+        this.#setMeta('schema', Number(version))
+      }
+  }
+
+  /** What those outside are to be told of this turn; call it in the turn that saves. */
+  note(occurrences: readonly Noted[]): void {
+    for (const one of occurrences)
+      this.#sql.exec('INSERT INTO occurrences (occurrence) VALUES (?)', JSON.stringify(one))
+  }
+
+  /** The oldest that nobody was told yet, in their order. */
+  untold(limit: number): (Noted & { n: number })[] {
+    return this.#sql
+      .exec<{ n: number; occurrence: string }>(
+        'SELECT n, occurrence FROM occurrences ORDER BY n LIMIT ?',
+        limit,
+      )
+      .toArray()
+      .map(row => ({ ...(JSON.parse(row.occurrence) as Noted), n: row.n }))
+  }
+
+  hasUntold(): boolean {
+    return this.#exists() && this.#sql.exec('SELECT 1 FROM occurrences LIMIT 1').toArray().length > 0
+  }
+
+  /** All up to this one are told. */
+  told(n: number): void {
+    this.#sql.exec('DELETE FROM occurrences WHERE n <= ?', n)
   }
 
   /** One turn, written together: call without an await before `setAlarm`, so that both land or neither does. */

@@ -1,15 +1,16 @@
 /** What a conversation owes, one case per effect. What comes back is an event for the conversation, or nothing. */
 import { assistantKinds } from '../assistants/index.ts'
 import { domainOf, normaliseAddress, sameAddress } from '../domain/address.ts'
-import {
-  askedAbout,
-  type Citation,
-  type ConversationEvent,
-  type ConversationState,
-  type Effect,
-  type Message,
-  type Owes,
+import type {
+  Citation,
+  ConversationEvent,
+  ConversationState,
+  Effect,
+  MailRef,
+  Message,
+  Owes,
 } from '../domain/conversation.ts'
+import { askedAbout } from '../domain/coverage.ts'
 import { mayAnswerAt, spokenTime } from '../domain/hours.ts'
 import { languageOf } from '../domain/language.ts'
 import { mayBeAnswered } from '../domain/permission.ts'
@@ -24,7 +25,7 @@ import { hasBounced } from '../store/bounces.ts'
 import { contactById } from '../store/contacts.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
-import { EmailSettings, inboxById } from '../store/inboxes.ts'
+import { inboxById, replySettingsOf } from '../store/inboxes.ts'
 
 export interface Hands {
   env: Env
@@ -49,6 +50,8 @@ export async function perform(effect: Effect, hands: Hands): Promise<Conversatio
     case 'withdraw':
       await mailboxOf(hands, hands.message(effect.messageId)).withdraw(effect.messageId, problem(effect.why))
       return null
+    case 'unsnooze':
+      return { type: 'snooze_over', until: effect.until }
     case 'send_again':
       return sendAgain(effect.messageId, hands)
     case 'settle':
@@ -92,7 +95,7 @@ async function askAssistant(
     contactById(db(env.DB), now.siteId, now.contact.id),
   ])
   if (!inbox) return missing(problem('inbox_disconnected'))
-  const rules = EmailSettings.parse(JSON.parse(inbox.settings))
+  const rules = replySettingsOf(inbox)
   const { replyTo } = last.details.mail ?? {}
   // The inbox may have changed since the mail came, or closed while the answer waited.
   const again = decideAgain(effect.draft ? 'draft' : 'answer', {
@@ -100,8 +103,9 @@ async function askAssistant(
     hasAssistant: inbox.assistantId !== null,
     // Who wrote was looked at when the mail came; whom the answer goes to, and who was blocked since, are looked at now.
     permitted:
-      mayBeAnswered(replyTo?.address ?? now.contact.address, rules) &&
-      mayBeAnswered(now.contact.address, { allow: [], block: rules.block }),
+      !replyTo ||
+      (mayBeAnswered(replyTo.address, rules) &&
+        mayBeAnswered(now.contact.address, { allow: [], block: rules.block })),
     open: mayAnswerAt(rules.hours, rules.timeZone, Date.now()),
   })
   if (again?.do === 'silent') return missing(null, again.why)
@@ -112,7 +116,7 @@ async function askAssistant(
       : (await contactById(db(env.DB), now.siteId, last.sender.id))?.address
   const stranger =
     asked.some(one => one.details.authentication === 'fail') ||
-    !sameAddress(replyTo?.address ?? '', writer ?? '')
+    (replyTo !== undefined && !sameAddress(replyTo?.address ?? '', writer ?? ''))
   const answer = await assistant.answer({
     subject: last.details.subject ?? '',
     said,
@@ -125,7 +129,7 @@ async function askAssistant(
     contactName: !rules.senderNames || now.contact.name === now.contact.address ? '' : now.contact.name,
     // What only some may read goes to the address that carries the labels, not to wherever a mail wants its answer.
     contactLabels:
-      contact && !stranger && sameAddress(replyTo?.address ?? '', now.contact.address)
+      contact && !stranger && (!replyTo || sameAddress(replyTo.address, now.contact.address))
         ? (JSON.parse(contact.labels) as string[])
         : [],
     writtenTo: last.details.mail?.ours ?? '',
@@ -200,22 +204,25 @@ function answerMade(effect: { id: string; epoch: number }, to: Message, made: Ma
       content: made.content,
       createdAt: at,
       details: {
-        subject: replySubject(subject ?? ''),
+        ...(mail ? { subject: replySubject(subject ?? '') } : {}),
         answers: made.answers,
         citations: made.citations,
         language: made.language,
         ...(made.fixed ? { fixed: made.fixed } : {}),
-        to: mail?.replyTo?.address,
-        mail: mail && {
-          ...mail,
-          rfcId: `<${id}@${domainOf(mail.ours)}>`,
-          // RFC 5322 §3.6.4: the parent's references and then the parent itself.
-          references: [...mail.references, ...(mail.rfcId ? [mail.rfcId] : [])],
-          inReplyTo: mail.rfcId,
-          mailId: id,
-        },
+        ...(mail ? { to: mail.replyTo?.address, mail: mailAnswering(mail, id) } : {}),
       },
     },
+  }
+}
+
+/** RFC 5322 §3.6.4: the parent's references and then the parent itself. */
+function mailAnswering(mail: MailRef, id: string): MailRef {
+  return {
+    ...mail,
+    rfcId: `<${id}@${domainOf(mail.ours)}>`,
+    references: [...mail.references, ...(mail.rfcId ? [mail.rfcId] : [])],
+    inReplyTo: mail.rfcId,
+    mailId: id,
   }
 }
 
@@ -232,7 +239,10 @@ function unseen(asked: readonly Message[], all: readonly Message[]): string {
 async function send(messageId: string, hands: Hands): Promise<ConversationEvent | null> {
   const message = hands.message(messageId)
   const { mail } = message?.details ?? {}
-  if (message?.delivery?.status !== 'queued' || !mail?.replyTo || !mail.rfcId) return null
+  if (message?.delivery?.status !== 'queued') return null
+  // Said in a chat: it was only held back for a moment.
+  if (!mail) return { type: 'fate_told', message, status: 'sent', problem: null }
+  if (!mail.replyTo || !mail.rfcId) return null
   const { siteId } = hands.state()
   if (!message.details.by && (await hasBounced(hands.env.DB, siteId, normaliseAddress(mail.replyTo.address))))
     return { type: 'fate_told', message, status: 'held', problem: problem('address_bounced') }

@@ -32,6 +32,8 @@ export interface EmailOrder {
   id: string
   /** How long to wait for the mail server's word, ms. */
   waitMs: number
+  /** How long it may be taken back before it leaves, ms. */
+  holdMs?: number
 }
 
 export interface NewAttachment {
@@ -74,7 +76,7 @@ export async function writeEmail(env: Env, order: EmailOrder): Promise<WrittenEm
     (await derivedId(at, 'conversation', siteId, order.id))
   const rfcId = `<${order.id}@${domainOf(order.from)}>`
   const stub = env.CONVERSATION.getByName(`${siteId}/${conversationId}`)
-  const message = await stub.write(
+  const said = await stub.write(
     {
       siteId,
       id: conversationId,
@@ -86,6 +88,7 @@ export async function writeEmail(env: Env, order: EmailOrder): Promise<WrittenEm
     },
     {
       by: order.by,
+      holdMs: order.holdMs ?? 0,
       message: {
         id: order.id,
         sender: order.sender,
@@ -110,9 +113,8 @@ export async function writeEmail(env: Env, order: EmailOrder): Promise<WrittenEm
       },
     },
   )
-  if (!message)
-    return { kind: 'refused', problem: problem('not_found', 'There is no such conversation any more.') }
-  const delivery = (await stub.delivery(order.id, order.waitMs)) ?? message.delivery!
+  if ('problem' in said) return { kind: 'refused', problem: said.problem }
+  const delivery = (!order.holdMs && (await stub.delivery(order.id, order.waitMs))) || said.message.delivery!
   return { kind: 'written', messageId: order.id, conversationId, rfcId, delivery }
 }
 

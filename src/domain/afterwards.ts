@@ -1,30 +1,29 @@
-/** What becomes of a mail after it was to leave: reports of mail servers, a person's word, a copy seen elsewhere. */
+/** What becomes of a message after it was to leave: reports of mail servers, a person's word, a copy seen elsewhere. */
 import type { ConversationEvent, ConversationState, Message, Turn } from './conversation.ts'
+import { answeredBy, askedAbout, coversAny } from './coverage.ts'
 import { problem } from './problem.ts'
-import { callBack, changed, inserted, unchanged, withoutDrafts } from './turn.ts'
+import { askedAgain, callBack, changed, inserted, outdated, unchanged, withoutDrafts } from './turn.ts'
 
 type Event<Type extends ConversationEvent['type']> = Extract<ConversationEvent, { type: Type }>
 
 /**
- * A person of ours answered from another program: what the assistant has in the making is called back, and drafts are withdrawn but for
- * what a person has worked on (B10, I4).
+ * A person of ours answered from another program: where that answers something that waited, what the assistant has in the making is called
+ * back, and drafts are withdrawn but for what a person has worked on (B10, I4). What the contact wrote after it is still to be answered.
  */
 export function answeredElsewhere(
   before: ConversationState,
   event: Event<'answered_elsewhere'>,
   at: number,
 ): Turn {
-  const called = event.fresh ? callBack(before, 'answered_elsewhere') : unchanged(before)
-  const living = event.fresh ? (event.living ?? []) : []
+  const { fresh, present } = event
+  const answers = answeredBy(event.message, present, fresh, before.epoch + 1)
+  const quicker = fresh && answers.length > 0
+  const called = quicker ? callBack(before, 'answered_elsewhere') : unchanged(before)
+  const living = quicker ? present.filter(one => one.delivery?.status === 'draft') : []
   const withdrawn = withoutDrafts(living, before.seq, 'answered_elsewhere', at)
   // What a person worked on stays, and says that somebody else was quicker.
-  const overtaken = living
-    .filter(one => one.details.edited)
-    .map((one, n) => ({
-      ...one,
-      seq: before.seq + withdrawn.length + n + 1,
-      details: { ...one.details, stale: true as const },
-    }))
+  const worked = living.filter(one => one.details.edited && coversAny(one, answers))
+  const overtaken = outdated(worked, before.seq + withdrawn.length)
   const seq = before.seq + withdrawn.length + overtaken.length + 1
   const { message, moved } = inserted(
     {
@@ -33,10 +32,14 @@ export function answeredElsewhere(
       seq,
       epoch: called.state.epoch,
       delivery: { status: 'sent', problem: null, at: event.message.createdAt },
+      details: { ...event.message.details, answers },
     },
     event.later ?? [],
     before.length,
   )
+  const waits = (draft: boolean) =>
+    askedAbout([...present, message], called.state.epoch, draft).asked.length > 0
+  const owed = quicker ? event.owes.filter(one => waits(one.draft)) : []
   const later = before.lastMessage && before.lastMessage.at > message.createdAt
   return {
     state: {
@@ -46,7 +49,7 @@ export function answeredElsewhere(
       lastMessage: later ? before.lastMessage : { id: message.id, at: message.createdAt },
     },
     messages: [...withdrawn, ...overtaken, message, ...moved],
-    effects: called.effects,
+    effects: [...called.effects, ...askedAgain(owed, called.state.epoch, at)],
   }
 }
 
@@ -89,6 +92,24 @@ export function settled(before: ConversationState, event: Event<'settled'>, at: 
   })
   const id = `settle:${message.id}`
   return { ...turn, effects: [{ kind: 'settle', id, messageId: message.id, outcome }] }
+}
+
+/** Who wrote it takes it back; the effect that is to send it finds nothing to send. */
+export function undone(before: ConversationState, { message }: Event<'undone'>, at: number): Turn {
+  if (message.delivery?.status !== 'queued' || at >= (message.details.undoUntil ?? 0))
+    return { ...unchanged(before), refused: problem('too_late') }
+  return changed(before, {
+    ...message,
+    delivery: { status: 'withdrawn', problem: problem('undone'), at },
+  })
+}
+
+export function feedbackGiven(before: ConversationState, event: Event<'feedback_given'>): Turn {
+  const { feedback: _, ...details } = event.message.details
+  return changed(before, {
+    ...event.message,
+    details: event.feedback ? { ...details, feedback: event.feedback } : details,
+  })
 }
 
 function without(pending: ConversationState['pending'], message: Message): ConversationState['pending'] {

@@ -6,7 +6,8 @@
  * person took over. An answer carries the epoch it was made for and is sent only while that is still the epoch; the check stands
  * here, at `leaving_asked`, the point of no return, and nowhere else. `seq` counts durable events without gaps.
  */
-import { answeredElsewhere, reportCame, sentAgain, settled } from './afterwards.ts'
+import { answeredElsewhere, feedbackGiven, reportCame, sentAgain, settled, undone } from './afterwards.ts'
+import { coversAny, coversOnly } from './coverage.ts'
 import { shownImages } from './images.ts'
 import { mergedFrom, mergedInto } from './merge.ts'
 import type { Phase } from './outbox.ts'
@@ -19,7 +20,24 @@ import {
   type ReplyReason,
   type ReplyRules,
 } from './reply.ts'
-import { callBack, changed, inserted, type Superfluous, unchanged, withoutDrafts } from './turn.ts'
+import { type ConversationChange, conversationChanged, reopened, snoozeOver } from './status.ts'
+import {
+  callBack,
+  changed,
+  inserted,
+  outdated,
+  type Superfluous,
+  sentOff,
+  unchanged,
+  withoutDrafts,
+} from './turn.ts'
+
+/** `snoozed`: done for now; it opens again at a time, or when the contact writes. */
+export const STATUSES = ['open', 'snoozed', 'closed'] as const
+export type Status = (typeof STATUSES)[number]
+
+export const PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const
+export type Priority = (typeof PRIORITIES)[number]
 
 export interface ConversationState {
   v: 1
@@ -30,7 +48,13 @@ export interface ConversationState {
   title: string
   /** The conversation this one's first mail cited without being entitled to join it. */
   linkedTo: string | null
-  status: 'open'
+  status: Status
+  /** While it is snoozed: until when, ms. */
+  snoozedUntil?: number | null
+  priority?: Priority | null
+  labels?: string[]
+  /** The member it is assigned to. */
+  assignee?: string | null
   owner: 'assistant' | 'person'
   autoReplyEnabled: boolean
   epoch: number
@@ -143,9 +167,27 @@ export interface Details {
   /** Of an outgoing message: the mails that it answers. */
   answers?: string[]
   /** Of a message that came with a merged conversation: which one, and its `seq` there. */
-  from?: { id: string; seq: number }
+  from?: CameFrom
   /** Of a bounce: the message of ours that it is about. */
   about?: string
+  /** What the contact, or a person for them, thought of an answer. */
+  feedback?: Feedback
+  /** Of what a person wrote: until when it does not leave and may be taken back, ms. */
+  undoUntil?: number
+}
+
+/** `before`: where it had been before that, the last of them first. */
+export interface CameFrom {
+  id: string
+  seq: number
+  before?: { id: string; seq: number }[]
+}
+
+export interface Feedback {
+  type: 'like' | 'dislike'
+  /** What would have been better. */
+  suggestion: string | null
+  at: number
 }
 
 /** A person, or a program that called the API. */
@@ -187,6 +229,23 @@ export interface Citation {
 }
 
 export type ConversationEvent =
+  /** It begins with nobody having said anything. */
+  | { type: 'begun' }
+  /** The contact says something by the API or a chat. */
+  | {
+      type: 'message_received'
+      message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery'>
+      known: Message | null
+      facts: Omit<ReplyFacts, 'owner' | 'autoReplyEnabled' | 'closedSaid'>
+      rules: ReplyRules
+      living?: Message[]
+    }
+  /** A person, or a program, says how it stands with it. */
+  | { type: 'conversation_changed'; change: ConversationChange; living?: Message[] }
+  | { type: 'snooze_over'; until: number }
+  | { type: 'feedback_given'; message: Message; feedback: Feedback | null }
+  /** Who wrote it takes it back, as long as it has not left. */
+  | { type: 'undone'; message: Message }
   | {
       type: 'mail_arrived'
       message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery'>
@@ -203,10 +262,12 @@ export type ConversationEvent =
   | {
       type: 'answered_elsewhere'
       known: Message | null
-      living?: Message[]
+      /** All that is here, among it what it may be the answer to. */
+      present: Message[]
       later?: Message[]
-      /** False where it is old news: then nothing in the making is called back. */
+      /** False where it is old news, or a machine's: then nothing in the making is called back. */
       fresh: boolean
+      owes: Owes
       message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery' | 'direction'>
     }
   /** A mail that could not be read was read again, by a newer version or with more of it at hand. */
@@ -254,6 +315,8 @@ export type ConversationEvent =
   | {
       type: 'message_written'
       living?: Message[]
+      /** How long it may be taken back before it leaves, ms. */
+      holdMs?: number
       by: Author
       known: Message | null
       message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery' | 'direction'>
@@ -301,7 +364,8 @@ export type Effect =
   | { kind: 'ask_assistant'; id: string; epoch: number; draft: boolean; dueAt?: number }
   /** A text known beforehand answers this message; null is the one for "started anew" in the contact's language. */
   | { kind: 'say'; id: string; epoch: number; messageId: string; text: string | null; dueAt?: number }
-  | { kind: 'send'; id: string; messageId: string }
+  | { kind: 'send'; id: string; messageId: string; dueAt?: number }
+  | { kind: 'unsnooze'; id: string; until: number; dueAt: number }
   | {
       kind: 'withdraw'
       id: string
@@ -329,6 +393,18 @@ const CLOSED_AGAIN_MS = 12 * 60 * 60_000
 
 export function step(before: ConversationState, event: ConversationEvent, at: number): Turn {
   switch (event.type) {
+    case 'begun':
+      return before.seq > 0 ? unchanged(before) : { ...unchanged(before), state: { ...before, seq: 1 } }
+    case 'message_received':
+      return event.known ? unchanged(before) : mailArrived(before, event, at)
+    case 'conversation_changed':
+      return conversationChanged(before, event, at)
+    case 'snooze_over':
+      return snoozeOver(before, event.until)
+    case 'feedback_given':
+      return feedbackGiven(before, event)
+    case 'undone':
+      return undone(before, event, at)
     case 'mail_arrived':
       return event.known ? copyArrived(before, event.known, event.message) : mailArrived(before, event, at)
     case 'answer_made':
@@ -374,7 +450,7 @@ export function step(before: ConversationState, event: ConversationEvent, at: nu
 
 function mailArrived(
   before: ConversationState,
-  event: Extract<ConversationEvent, { type: 'mail_arrived' }>,
+  event: Omit<Extract<ConversationEvent, { type: 'mail_arrived' }>, 'type'>,
   at: number,
 ): Turn {
   const reply = replyTo(before, event, at)
@@ -382,7 +458,7 @@ function mailArrived(
   // Only a person's words make an answer out of date: a vacation note, a bounce and what was said long ago do not (C14).
   const fromPerson = event.facts.verdict.class === 'person' && !imported
   const called = fromPerson ? callBack(before, 'superseded') : unchanged(before)
-  const stale = fromPerson ? (event.living ?? []).filter(one => !one.details.stale) : []
+  const stale = outdated(fromPerson ? event.living : [], before.seq)
   const seq = before.seq + stale.length + 1
   const { message, moved } = inserted(
     { ...event.message, seq, epoch: 0, delivery: null, details: { ...event.message.details, reply } },
@@ -390,7 +466,7 @@ function mailArrived(
     before.length,
   )
   const state: ConversationState = {
-    ...called.state,
+    ...(fromPerson ? reopened(called.state) : called.state),
     length: before.length + 1,
     seq,
     unread: message.direction === 'incoming' && !imported ? before.unread + 1 : before.unread,
@@ -400,14 +476,9 @@ function mailArrived(
         : { id: message.id, at: message.createdAt },
     ...(reply.do === 'say' && reply.why === 'closed' ? { closedSaidAt: at } : {}),
   }
-  const outdated = stale.map((one, n) => ({
-    ...one,
-    seq: before.seq + n + 1,
-    details: { ...one.details, stale: true as const },
-  }))
   return {
     state,
-    messages: [...outdated, message, ...moved],
+    messages: [...stale, message, ...moved],
     effects: [...called.effects, ...asked(reply, state.epoch, message.id, event.rules, at)],
   }
 }
@@ -502,27 +573,35 @@ function answerMade(
   // A draft covers all that was asked since the last answer, so the draft before it is superfluous. An answer that leaves by itself may
   // cover less, and what was still being made when a person took over may be older than what is there.
   const superseded = withoutDrafts(draft && !takenOver ? event.living : [], before.seq, 'replaced', at)
-  const seq = before.seq + superseded.length + 1
+  // A draft beside an answer that says some of the same would say it twice.
+  const { answers } = event.message.details
+  const doubled = draft ? [] : (event.living ?? []).filter(one => coversAny(one, answers))
+  const stale = outdated(doubled, before.seq + superseded.length)
+  const seq = before.seq + superseded.length + stale.length + 1
+  const kept: Delivery = { status: 'draft', problem: takenOver ? problem('taken_over') : null, at }
+  const { delivery, effects } = draft ? { delivery: kept, effects: [] } : sentOff(event.message, at)
   const message: Message = {
     ...event.message,
     direction: 'outgoing',
     position: before.length,
     seq,
     epoch: event.epoch,
-    delivery: { status: draft ? 'draft' : 'queued', problem: takenOver ? problem('taken_over') : null, at },
+    delivery,
+  }
+  const state: ConversationState = {
+    ...before,
+    length: before.length + 1,
+    seq,
+    lastMessage: { id: message.id, at: message.createdAt },
+    pending: delivery.status === 'queued' ? { messageId: message.id, epoch: event.epoch } : before.pending,
+    answered: { epoch: event.epoch, asks: [...done.asks, event.ask], sends: done.sends || !draft },
+    handsOver: event.handsOver && !draft ? message.id : before.handsOver,
   }
   return {
-    state: {
-      ...before,
-      length: before.length + 1,
-      seq,
-      lastMessage: { id: message.id, at: message.createdAt },
-      pending: draft ? before.pending : { messageId: message.id, epoch: event.epoch },
-      answered: { epoch: event.epoch, asks: [...done.asks, event.ask], sends: done.sends || !draft },
-      handsOver: event.handsOver && !draft ? message.id : before.handsOver,
-    },
-    messages: [...superseded, message],
-    effects: draft ? [] : [{ kind: 'send', id: `send:${message.id}`, messageId: message.id }],
+    // What is said in a chat cannot be called back, so the person it announces is wanted at once.
+    state: delivery.status === 'sent' ? handedOver(state, message.id) : state,
+    messages: [...superseded, ...stale, message],
+    effects,
   }
 }
 
@@ -592,19 +671,28 @@ function messageWritten(
   event: Extract<ConversationEvent, { type: 'message_written' }>,
   at: number,
 ): Turn {
+  if (before.status === 'closed') return { ...unchanged(before), refused: problem('conversation_closed') }
   // A person's own words make the assistant's answer superfluous; a program's may be about something else.
   const person = event.by.kind === 'person'
   const called = person ? callBack(before, 'taken_over') : unchanged(before)
   const superseded = withoutDrafts(person ? event.living : [], before.seq, 'taken_over', at)
-  const seq = before.seq + superseded.length + 1
+  const { answers } = event.message.details
+  const worked = person ? (event.living ?? []).filter(one => one.details.edited) : []
+  const stale = outdated(
+    worked.filter(one => coversAny(one, answers)),
+    before.seq + superseded.length,
+  )
+  const seq = before.seq + superseded.length + stale.length + 1
+  const { holdMs = 0 } = event
+  const { delivery, effects } = sentOff(event.message, at, holdMs)
   const message: Message = {
     ...event.message,
     direction: 'outgoing',
     position: before.length,
     seq,
     epoch: called.state.epoch,
-    delivery: { status: 'queued', problem: null, at },
-    details: { ...event.message.details, by: event.by },
+    delivery,
+    details: { ...event.message.details, by: event.by, ...(holdMs > 0 ? { undoUntil: at + holdMs } : {}) },
   }
   return {
     state: {
@@ -613,8 +701,8 @@ function messageWritten(
       seq,
       lastMessage: { id: message.id, at: message.createdAt },
     },
-    messages: [...superseded, message],
-    effects: [...called.effects, { kind: 'send', id: `send:${message.id}`, messageId: message.id }],
+    messages: [...superseded, ...stale, message],
+    effects: [...called.effects, ...effects],
   }
 }
 
@@ -662,6 +750,7 @@ function draftApproved(
   const { draft } = event
   const refused = draftRefused(before, draft)
   if (refused) return refused
+  if (before.status === 'closed') return { ...unchanged(before), refused: problem('conversation_closed') }
   const stale = draft.details.stale || (event.newest !== null && event.newest.position > draft.position)
   if (stale && !event.reread) return { ...unchanged(before), refused: problem('draft_stale') }
   if (event.version !== undefined && event.version !== versionOf(draft))
@@ -669,24 +758,28 @@ function draftApproved(
   // It is the answer now: another one in the making would be a second.
   const called = callBack(before, 'superseded')
   // A draft that answers more than this one does is still wanted.
-  const answered = draft.details.answers
-  const others = (event.living ?? []).filter(
-    one => one.id !== draft.id && (one.details.answers ?? []).every(id => answered?.includes(id) ?? true),
+  const { answers } = draft.details
+  const others = (event.living ?? []).filter(one => one.id !== draft.id)
+  const superseded = withoutDrafts(
+    others.filter(one => coversOnly(one, answers)),
+    before.seq,
+    'replaced',
+    at,
   )
-  const superseded = withoutDrafts(others, before.seq, 'replaced', at)
-  const seq = before.seq + superseded.length + 1
+  // But some of it is answered now, so a person reads on before that one is sent.
+  const gone = new Set(superseded.map(one => one.id))
+  const kept = others.filter(one => !gone.has(one.id) && coversAny(one, answers))
+  const overtaken = outdated(kept, before.seq + superseded.length)
+  const seq = before.seq + superseded.length + overtaken.length + 1
+  const { delivery, effects } = sentOff(draft, at)
   return {
     state: { ...called.state, seq },
     messages: [
       ...superseded,
-      {
-        ...draft,
-        seq,
-        delivery: { status: 'queued', problem: null, at },
-        details: { ...draft.details, by: event.by },
-      },
+      ...overtaken,
+      { ...draft, seq, delivery, details: { ...draft.details, by: event.by } },
     ],
-    effects: [...called.effects, { kind: 'send', id: `send:${draft.id}`, messageId: draft.id }],
+    effects: [...called.effects, ...effects],
   }
 }
 
@@ -709,47 +802,4 @@ function draftDiscarded(
 function handedOver(state: ConversationState, messageId: string): ConversationState {
   if (state.handsOver !== messageId) return state
   return { ...state, owner: 'person', epoch: state.epoch + 1, handsOver: null }
-}
-
-/**
- * What an assistant is asked about: mails that no answer covers which has left, or for this epoch still may. An answer that was called
- * back has answered nothing, so the next one covers its question too (I1). An answer that is to leave by itself covers only mails that
- * may be answered so.
- */
-export function askedAbout(
-  messages: readonly Message[],
-  epoch: number,
-  draft: boolean,
-): { asked: Message[]; before: Message[] } {
-  const standing = messages.filter(message => stands(message, epoch))
-  const asked = uncovered(messages, standing).filter(
-    one => one.details.reply?.do === 'answer' || (draft && one.details.reply?.do === 'draft'),
-  )
-  const last = asked.at(-1)?.position ?? Number.POSITIVE_INFINITY
-  const earlier = (one: Message) =>
-    one.direction === 'incoming' && one.position < last && !asked.includes(one)
-  return { asked, before: messages.filter(one => standing.includes(one) || earlier(one)) }
-}
-
-/** Mails of the contact that nothing answers yet: what a person writes now is the answer to them. */
-export function unanswered(messages: readonly Message[], epoch: number): string[] {
-  const standing = messages.filter(message => stands(message, epoch))
-  return uncovered(messages, standing).map(one => one.id)
-}
-
-/** An answer covers the mails it was made for; one that does not say which, all before it. */
-function uncovered(messages: readonly Message[], standing: readonly Message[]): Message[] {
-  const covers = (answer: Message, mail: Message) =>
-    answer.details.answers ? answer.details.answers.includes(mail.id) : answer.position > mail.position
-  return messages.filter(one => one.direction === 'incoming' && !standing.some(answer => covers(answer, one)))
-}
-
-const HANDED_OVER = ['leaving', 'sent', 'uncertain', 'delayed', 'bounced']
-
-function stands(message: Message, epoch: number): boolean {
-  if (message.direction !== 'outgoing') return false
-  const status = message.delivery?.status ?? ''
-  // What a person wrote or approved leaves whatever the epoch.
-  const leaves = message.epoch === epoch || message.details.by !== undefined
-  return HANDED_OVER.includes(status) || (leaves && ['queued', 'retry'].includes(status))
 }

@@ -2,8 +2,9 @@
  * Two conversations that turn out to be one. The loser freezes and hands its messages to the winner under their ids; nothing of either is
  * lost, and nothing is sent because of the merge: what either was about to answer is answered once, for both.
  */
-import type { ConversationEvent, ConversationState, Effect, Message, Owes, Turn } from './conversation.ts'
-import { callBack, unchanged, withoutDrafts } from './turn.ts'
+import type { CameFrom, ConversationEvent, ConversationState, Message, Owes, Turn } from './conversation.ts'
+import { reopened } from './status.ts'
+import { askedAgain, callBack, unchanged, withoutDrafts } from './turn.ts'
 
 type Event<Type extends ConversationEvent['type']> = Extract<ConversationEvent, { type: Type }>
 
@@ -23,21 +24,26 @@ export function mergedInto(before: ConversationState, event: Event<'merged_into'
 export function mergedFrom(before: ConversationState, event: Event<'merged_from'>, at: number): Turn {
   const { part, present } = event
   const theirs = new Map(part.messages.map(one => [one.id, one]))
-  const here = present.map(one => taken(one, theirs.get(one.id)))
+  const here = present.map(one => taken(one, theirs.get(one.id), part.from))
   const known = new Set(present.map(one => one.id))
   // An answer of another count of epochs is never taken for one of ours.
   const added = part.messages.filter(one => !known.has(one.id)).map(one => brought(one, part.from))
   const settled = here.findIndex(one => one.id === part.after) + 1
   const all = [...here.slice(0, settled), ...byTime(here.slice(settled), added)]
-  const loser = part.rest && !before.absorbed?.includes(part.rest.state.id) ? part.rest : null
+  const { rest } = part
+  const loser = rest && !before.absorbed?.includes(rest.state.id) ? rest : null
+  // Somebody took it over there after its state was taken here.
+  const takenOver = !loser && rest?.state.owner === 'person' && before.owner !== 'person'
   const seq = Math.max(before.seq, loser?.state.seq ?? 0) + 1
   const messages = all
     .map((one, position) => ({ ...one, position }))
     .filter(one => !same(one, present[one.position]))
     .map(one => ({ ...one, seq }))
-  if (messages.length === 0 && !loser) return unchanged(before)
+  if (messages.length === 0 && !loser && !takenOver) return unchanged(before)
   const state = { ...before, seq, length: all.length }
-  return loser ? withRest(state, messages, loser, event.owes, at) : { state, messages, effects: [] }
+  if (loser) return withRest(state, messages, loser, event.owes, at)
+  if (takenOver) return { ...callBack({ ...state, owner: 'person' }, 'taken_over'), messages }
+  return { state, messages, effects: [] }
 }
 
 function withRest(
@@ -52,8 +58,11 @@ function withRest(
   const last = [before.lastMessage, other.lastMessage].filter(one => one !== null)
   const closedSaidAt = Math.max(before.closedSaidAt ?? 0, other.closedSaidAt ?? 0)
   const state: ConversationState = {
-    ...before,
+    ...(other.status === 'open' ? reopened(before) : before),
     owner,
+    assignee: before.assignee ?? other.assignee ?? null,
+    priority: before.priority ?? other.priority ?? null,
+    labels: [...new Set([...(before.labels ?? []), ...(other.labels ?? [])])],
     autoReplyEnabled: before.autoReplyEnabled && other.autoReplyEnabled,
     unread: before.unread + other.unread,
     lastMessage: last.toSorted((a, b) => b.at - a.at)[0] ?? null,
@@ -69,31 +78,34 @@ function withRest(
   return { ...called, messages, effects: [...called.effects, ...asks] }
 }
 
-/** One answer for all that was to be answered, one draft for all that was to be drafted, at the time of the latest of them. */
-function askedAgain(owes: Owes, epoch: number, at: number): Effect[] {
-  return [false, true].flatMap((draft): Effect[] => {
-    const some = owes.filter(one => one.draft === draft)
-    if (some.length === 0) return []
-    const dueAt = Math.max(...some.map(one => one.dueAt ?? 0))
-    const id = `ask:${epoch}:${at}${draft ? ':draft' : ''}`
-    return [{ kind: 'ask_assistant', id, epoch, draft, ...(dueAt > at ? { dueAt } : {}) }]
-  })
+function brought(one: Message, from: string): Message {
+  return { ...one, epoch: 0, details: detailsBy(one, wayBy(one, from)) }
 }
 
-function brought(one: Message, from: string): Message {
-  const overtaken = one.delivery?.status === 'draft' ? { stale: true as const } : {}
-  return { ...one, epoch: 0, details: { ...one.details, ...overtaken, from: { id: from, seq: one.seq } } }
+function detailsBy({ delivery, details }: Message, [last, ...before]: Way): Message['details'] {
+  const overtaken = delivery?.status === 'draft' ? { stale: true as const } : {}
+  return { ...details, ...overtaken, from: before.length > 0 ? { ...last, before } : last }
+}
+
+/** The conversations that a message came through, the last first. Each counts its own `seq`. */
+type Way = [{ id: string; seq: number }, ...{ id: string; seq: number }[]]
+
+function wayOf(from: CameFrom): Way {
+  const { before = [], ...last } = from
+  return [last, ...before]
+}
+
+function wayBy({ seq, details }: Message, id: string): Way {
+  return [{ id, seq }, ...(details.from ? wayOf(details.from) : [])]
 }
 
 /** What changed about a message where it came from, since it was brought here: its delivery and what is said about it. */
-function taken(here: Message, theirs: Message | undefined): Message {
-  const { from } = here.details
-  if (!theirs || !from || theirs.seq <= from.seq) return here
-  return {
-    ...here,
-    delivery: theirs.delivery,
-    details: { ...theirs.details, from: { id: from.id, seq: theirs.seq } },
-  }
+function taken(here: Message, theirs: Message | undefined, from: string): Message {
+  const way = here.details.from ? wayOf(here.details.from) : []
+  const at = way.findIndex(one => one.id === from)
+  if (!theirs || at < 0 || theirs.seq <= way[at]!.seq) return here
+  const now = [...way.slice(0, at), ...wayBy(theirs, from)] as Way
+  return { ...here, delivery: theirs.delivery, details: detailsBy(theirs, now) }
 }
 
 /** Both in their own order, the earlier head first. */

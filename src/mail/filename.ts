@@ -1,7 +1,7 @@
 /** A name that is only a name: no path, no control or direction characters, no more than a screen's width (G7). */
 export function safeName(name: string, contentType: string): string {
   const bare = name
-    .replace(/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
+    .replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '')
     .split(/[/\\]/)
     .at(-1)!
     .replace(/[<>:"|?*]/g, '_')

@@ -21,7 +21,10 @@ export const attachmentKey = (site: string, messageId: string, n: number) =>
   `attachments/${site}/${messageId}/${n}`
 
 /** Everything that lies in R2 because of a message. */
-export function keysOf(site: string, { id, direction, details }: Message): string[] {
+export function keysOf(
+  site: string,
+  { id, direction, details }: Pick<Message, 'id' | 'direction' | 'details'>,
+): string[] {
   const { mail, copies, attachments, bodyKey: body } = details
   const mails = direction === 'incoming' && mail ? [mail, ...(copies ?? [])] : (copies ?? [])
   return [

@@ -17,14 +17,14 @@ import { readFrames } from '../mail/frames.ts'
 import { type Imap, ImapFailure, imap, problemOf } from '../mail/imap.ts'
 import type { SmtpAccount } from '../mail/smtp.ts'
 import { db } from '../store/db.ts'
-import { type MailboxConfig, tellInboxState } from '../store/inboxes.ts'
+import { type EmailSettings, type MailboxConfig, tellInboxState } from '../store/inboxes.ts'
 import { handOut, open } from '../store/seal.ts'
 import { type Findings, findMails, type MailToFind } from './find.ts'
 import { History, type HistoryStatus, historyStatus, importPage, lookedAt } from './history.ts'
 import { rawKey } from './keys.ts'
-import { type OutgoingMail, queueMail, sendAgain, sendMail, settle } from './outbox.ts'
+import { eraseMail, type OutgoingMail, queueMail, sendAgain, sendMail, settle } from './outbox.ts'
 import { type ReceiveTools, receiveMails } from './receive.ts'
-import { type MailRow, Records } from './records.ts'
+import { type MailRow, type OutboxRow, Records } from './records.ts'
 import { reread } from './reread.ts'
 import { syncSent } from './sent-folder.ts'
 import { asProblem, pipeToBucket, type SyncTools, syncFolder } from './sync.ts'
@@ -42,6 +42,9 @@ const LONGEST_BACKOFF_MS = 15 * 60_000
 const LEASE_MS = 15_000
 /** Looked at so lately, the folder of sent mail has nothing new to say. */
 const SENT_FRESH_MS = 1_000
+/** An answer waits no longer for a look at the sent mail; and where that came to nothing, none waits for a while. */
+const SENT_WAIT_MS = 10_000
+const SENT_REST_MS = 60_000
 const RETRY_MS = [2_000, 10_000, 60_000, 300_000, 900_000]
 /** Where hints come one after another, sent mail is not looked at with each of them. */
 const SENT_HINTED_MS = 10_000
@@ -64,7 +67,7 @@ export interface MailboxStatus extends SyncState {
 
 const NOT_TAKEN = 'Mail is stored and waits: the database does not take it at the moment. We try again.'
 
-type Work = 'sync' | 'receive' | 'send' | 'tell'
+type Work = 'sync' | 'receive' | 'look' | 'send' | 'tell'
 
 export class Mailbox extends DurableObject<Env> {
   readonly #records = new Records(this.ctx.storage.sql)
@@ -73,12 +76,18 @@ export class Mailbox extends DurableObject<Env> {
   /** Single flights, by name. After a restart there are none, and the rows say where to go on. */
   readonly #running = new Map<Work, Promise<void>>()
   #again = false
-  /** Settings with another account, which wait for the sync of the old one to end. */
+  /** Settings with another account, which wait until nothing of the old one is under way. */
   #next: MailboxConfig | null = null
   /** The lease on IDLE, and in which life of the bridge it was given; forgotten with either side. */
   #watch: { until: number; life: string | null } | null = null
   #restarted = true
+  /** The look at the sent mail that is under way: one at a time, whoever wants it. */
+  #sentLook: { from: number; done: Promise<void> } | null = null
+  /** When the last look began. */
   #sentLookedAt = 0
+  /** Until when what was sent elsewhere is known and with its conversations, and when that was found out. */
+  #sentKnown = { until: 0, at: 0 }
+  #sentRestsUntil = 0
 
   /** From the clock, with the inbox as D1 has it. Answers at once; the work goes on. */
   async tick(config: MailboxConfig): Promise<void> {
@@ -86,9 +95,9 @@ export class Mailbox extends DurableObject<Env> {
     const known = this.#records.config()
     const same = config.version === known?.version
     const newer = !known || config.version > known.version || (same && config.paused !== known.paused)
-    if (known && newer && this.#running.has('sync')) {
+    if (known && newer && (this.#running.has('sync') || this.#sentLook)) {
       this.#again = true
-      // A sync of the old account is still under way: its folders would be taken for the new one's.
+      // Something of the old account is still under way: its folders would be taken for the new one's.
       if (!sameAccount(config, known)) {
         this.#next = config
         return
@@ -143,7 +152,7 @@ export class Mailbox extends DurableObject<Env> {
     this.#records.saveConfig({ ...config, paused: true })
     this.ctx.storage.kv.put(FORGOTTEN, true)
     // What is with the server already is waited for: its fate belongs to its conversation.
-    await Promise.all(this.#running.values())
+    await Promise.all([...this.#running.values(), this.#sentLook?.done.catch(() => {})])
     await this.#tell()
     if (this.#watch)
       await imap(this.env)
@@ -178,6 +187,16 @@ export class Mailbox extends DurableObject<Env> {
     this.#records.saveOutbox(row.id, { ...row, phase: 'withdrawn', dueAt: null, problem: why })
     this.#work()
     return true
+  }
+
+  /** From a conversation that is erased: what has not left does not leave, and nothing stays of what these mails say. Safe to repeat. */
+  async eraseMails(messageIds: readonly string[]): Promise<void> {
+    for (const id of messageIds) {
+      const row = this.#records.outboxRow(id)
+      if (!row) continue
+      if (['queued', 'retry', 'sending'].includes(row.phase)) await this.withdraw(id, problem('not_found'))
+      await eraseMail(row, { env: this.env, records: this.#records })
+    }
   }
 
   /**
@@ -323,7 +342,7 @@ export class Mailbox extends DurableObject<Env> {
       // A mailbox that is read well, whose mail goes nowhere, is not well (O1).
       problem: sync.problem ?? this.#records.owedProblem(),
       ...this.#records.counts(),
-      busy: this.#running.size > 0,
+      busy: this.#running.size > 0 || this.#sentLook !== null,
       watchedUntil: this.#watch?.until ?? 0,
     }
   }
@@ -353,16 +372,19 @@ export class Mailbox extends DurableObject<Env> {
       })
       .then(() => {
         this.#running.delete(what)
-        if (what === 'sync' && this.#next) {
-          const next = this.#next
-          this.#next = null
-          return this.tick(next)
-        }
-        if (what === 'sync' && this.#again) this.#work()
+        if (what === 'sync' && this.#next) return this.#takeNext()
+        if ((what === 'sync' && this.#again) || what === 'look') this.#work()
         else this.#arm()
       })
     this.#running.set(what, done)
     this.ctx.waitUntil(done)
+  }
+
+  async #takeNext(): Promise<void> {
+    const next = this.#next
+    if (!next || this.#running.has('sync') || this.#sentLook) return
+    this.#next = null
+    await this.tick(next)
   }
 
   /** What the object was doing when it was torn down is on its rows. */
@@ -403,10 +425,8 @@ export class Mailbox extends DurableObject<Env> {
           failed ??= error.problem
         }
       }
-      if (!hinted || Date.now() - this.#sentLookedAt >= SENT_HINTED_MS) {
-        this.#sentLookedAt = Date.now()
-        await syncSent(config.settings, tools)
-      }
+      if (!hinted || Date.now() - this.#sentLookedAt >= SENT_HINTED_MS)
+        await this.#lookAtSent(config.settings, tools)
       if (this.#history.running()) {
         // What came before it is read first, so that it never has more to wait for than a page.
         await this.#running.get('receive')
@@ -453,20 +473,52 @@ export class Mailbox extends DurableObject<Env> {
     }
   }
 
+  /** @throws ImapFailure */
+  #lookAtSent(settings: EmailSettings, tools: SyncTools): Promise<void> {
+    if (!this.#sentLook) {
+      this.#sentLookedAt = Date.now()
+      const done = syncSent(settings, tools).finally(() => {
+        this.#sentLook = null
+        this.ctx.waitUntil(this.#takeNext())
+      })
+      this.ctx.waitUntil(done.catch(() => {}))
+      this.#sentLook = { from: this.#sentLookedAt, done }
+    }
+    return this.#sentLook.done
+  }
+
   /**
    * An answer that waited its delay may have been given by a person meanwhile, from another program: that is looked for once more before
    * it leaves. That it cannot be looked for is no reason to keep it.
    */
-  async #lookAtSent(config: MailboxConfig): Promise<void> {
-    if (!config.settings.imap || Date.now() - this.#sentLookedAt < SENT_FRESH_MS) return
-    try {
-      this.#sentLookedAt = Date.now()
+  async #lookBeforeSending(): Promise<void> {
+    const config = this.#records.config()!
+    const look = async () => {
       const client = imap(this.env)
-      await syncSent(config.settings, this.#syncTools(config, client, await this.#imapAccount(config)))
+      const tools = this.#syncTools(config, client, await this.#imapAccount(config))
+      const until = this.#sentLook?.from ?? Date.now()
+      await this.#lookAtSent(config.settings, tools)
       await this.#running.get('receive')
+      this.#sentKnown = { until, at: Date.now() }
+    }
+    try {
+      await within(SENT_WAIT_MS, look())
     } catch (error) {
+      this.#sentRestsUntil = Date.now() + SENT_REST_MS
       log('sent_folder_failed', { inbox: config.inboxId, code: asProblem(error).code })
     }
+  }
+
+  /** What leaves next. A machine's answer that waited its delay comes after a look at the sent mail, and nobody else's mail waits for that. */
+  #nextOut({ settings }: MailboxConfig): OutboxRow | null {
+    const now = Date.now()
+    const looksFirst = settings.imap && settings.watchSent && settings.delayMs > 0
+    if (!looksFirst || now < this.#sentRestsUntil) return this.#records.outboxDue(now)
+    const { until, at } = this.#sentKnown
+    const known = now - at < SENT_FRESH_MS ? until + SENT_FRESH_MS : 0
+    const row = this.#records.outboxDue(now, known)
+    if (!row && this.#records.outboxDue(now)) this.#start('look', () => this.#lookBeforeSending())
+    return row
   }
 
   /** Renews the lease on IDLE in its second half. That it fails is no failure of the sync: polling goes on. */
@@ -538,12 +590,8 @@ export class Mailbox extends DurableObject<Env> {
     for (;;) {
       // Asked anew for each mail: the inbox may have been paused, or given another server, while the last one left.
       const tools = this.#tools()
-      const row = tools && !tools.config.paused ? this.#records.outboxDue(Date.now()) : null
+      const row = tools && !tools.config.paused ? this.#nextOut(tools.config) : null
       if (!tools || !row) return
-      if (tools.config.settings.delayMs > 0 && row.mail.automatic === 'auto-replied') {
-        await this.#lookAtSent(tools.config)
-        if (this.#records.outboxRow(row.id)?.phase !== row.phase) continue
-      }
       await sendMail(row, tools)
       await this.#tell()
     }
@@ -667,7 +715,8 @@ export class Mailbox extends DurableObject<Env> {
     const times: number[] = []
     // What is at work goes on by itself.
     if (!this.#running.has('receive')) times.push(this.#records.nextMailDue() ?? Infinity)
-    if (!this.#running.has('send')) times.push(this.#records.nextOutDue() ?? Infinity)
+    if (!this.#running.has('send') && !this.#running.has('look'))
+      times.push(this.#records.nextOutDue() ?? Infinity)
     // Should the object be torn down at work, somebody looks after it soon.
     if (this.#running.size > 0) times.push(Date.now() + LEASE_MS)
     const soon = config.settings.pollMs < CLOCK_MS || config.settings.watch || this.#history.running()
@@ -677,6 +726,15 @@ export class Mailbox extends DurableObject<Env> {
     const next = Math.min(...times)
     if (Number.isFinite(next)) this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(next, Date.now() + 50)))
   }
+}
+
+/** @throws where it takes longer; it goes on all the same */
+async function within(ms: number, done: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<void>((_, reject) => {
+    timer = setTimeout(() => reject(new ImapFailure(problem('timeout'))), ms)
+  })
+  await Promise.race([done, late]).finally(() => clearTimeout(timer))
 }
 
 /**

@@ -115,6 +115,15 @@ export function settle(
   return true
 }
 
+/** What was erased leaves no word of itself here. Safe to repeat. */
+export async function eraseMail(
+  row: OutboxRow,
+  { env, records }: Pick<OutboxTools, 'env' | 'records'>,
+): Promise<void> {
+  records.blankOutbox(row)
+  await env.MAIL.delete(row.rawKey)
+}
+
 /** An attachment that is gone makes no mail, now or later. */
 async function made(mail: OutgoingMail, tools: OutboxTools): Promise<Composed> {
   try {
@@ -241,6 +250,8 @@ async function leave(row: OutboxRow, tools: OutboxTools, tooLate: () => boolean)
   records.depart(row.id, recipient, row.mail.conversationId, Date.now())
   const stub = env.CONVERSATION.getByName(`${config.siteId}/${row.mail.conversationId}`)
   const answer = await stub.mayLeave(row.id)
+  // Handed over to us while its conversation was erased.
+  if (!answer.yes && answer.problem.code === 'not_found') await eraseMail(row, tools)
   if (!answer.yes) return { kind: 'withdrawn', problem: answer.problem }
   // The session ended while we asked: nothing left, and the next attempt asks again and hears the same yes.
   if (tooLate()) return { kind: 'retry', problem: problem('timeout') }

@@ -9,7 +9,7 @@
  */
 
 import { normaliseAddress } from '../domain/address.ts'
-import type { Opening } from '../domain/conversation.ts'
+import type { Message, Opening } from '../domain/conversation.ts'
 import { type Problem, problem } from '../domain/problem.ts'
 import { bareSubject } from '../domain/thread.ts'
 import { log } from '../log.ts'
@@ -19,7 +19,7 @@ import { type Candidate, type Claimed, claimMails } from '../store/emails.ts'
 import { erasedAmong } from '../store/erased.ts'
 import { derivedId } from '../store/ids.ts'
 import type { MailboxConfig } from '../store/inboxes.ts'
-import { outKey, rawKey, reducedKey } from './keys.ts'
+import { keysOf, outKey, rawKey, reducedKey } from './keys.ts'
 import { contentOf, ownId, type Reading, read, replyFacts, whyUnread } from './reading.ts'
 import type { MailRow } from './records.ts'
 import { claimOf, findThreads, lookAgain, mergeShown, type Thread } from './threading.ts'
@@ -133,25 +133,25 @@ async function bring(reading: Reading, claim: Claimed, thread: Thread, tools: Re
   const from = reading.writer
   const { content, details } = await contentOf(reading, claim.messageId, tools)
   const about = thread.about?.ours
-  return conversationOf(claim.conversationId, tools).receive({
-    opening: openingOf(reading, claim, thread, tools),
-    event: {
-      message: {
-        id: claim.messageId,
-        // Also where it says it is from us: anyone can write that, so it speaks for nobody here, and is never answered.
-        direction: 'incoming',
-        sender: {
-          kind: 'contact',
-          id: await senderId(reading, claim, tools),
-          name: from.name || from.address,
-        },
-        content,
-        details: about ? { ...details, about } : details,
-        createdAt: reading.row.internalDate,
-      },
-      ...replyFacts(reading, tools),
+  const message = {
+    id: claim.messageId,
+    // Also where it says it is from us: anyone can write that, so it speaks for nobody here, and is never answered.
+    direction: 'incoming' as const,
+    sender: {
+      kind: 'contact' as const,
+      id: await senderId(reading, claim, tools),
+      name: from.name || from.address,
     },
+    content,
+    details: about ? { ...details, about } : details,
+    createdAt: reading.row.internalDate,
+  }
+  const taken = await conversationOf(claim.conversationId, tools).receive({
+    opening: openingOf(reading, claim, thread, tools),
+    event: { message, ...replyFacts(reading, tools) },
   })
+  if ('erased' in taken) await forgetObjects(message, tools)
+  return taken
 }
 
 /** A mail that a person of ours sent from another program (B10, D19). A machine's own, and old news, call nothing back. */
@@ -165,21 +165,23 @@ async function seeElsewhere(reading: Reading, claim: Claimed, thread: Thread, to
   )
   const id = await derivedId(0, 'own', config.siteId, from.address)
   const name = from.name || from.address
-  return conversationOf(claim.conversationId, tools).seeElsewhere(openingOf(reading, claim, thread, tools), {
-    fresh: !old && !byMachine,
-    imported: reading.imported,
-    message: {
-      id: claim.messageId,
-      sender: { kind: 'person', id, name },
-      content,
-      details: {
-        ...details,
-        to: reading.oursTo!.address,
-        by: { kind: byMachine ? 'program' : 'person', id, name },
-      },
-      createdAt: reading.row.internalDate,
+  const message = {
+    id: claim.messageId,
+    sender: { kind: 'person' as const, id, name },
+    content,
+    details: {
+      ...details,
+      to: reading.oursTo!.address,
+      by: { kind: byMachine ? ('program' as const) : ('person' as const), id, name },
     },
-  })
+    createdAt: reading.row.internalDate,
+  }
+  const taken = await conversationOf(claim.conversationId, tools).seeElsewhere(
+    openingOf(reading, claim, thread, tools),
+    { fresh: !old && !byMachine && !reading.imported, imported: reading.imported, message },
+  )
+  if ('erased' in taken) await forgetObjects({ ...message, direction: 'outgoing' }, tools)
+  return taken
 }
 
 /** Reports come from mail systems, whose conversation it is not. */
@@ -283,6 +285,14 @@ export async function tellReport(reading: Reading, about: Candidate, tools: Rece
       messageId: about.ours!,
       at: Date.now(),
     })
+}
+
+/** Its conversation was erased while it was read: what was kept of it for that goes, too. */
+export async function forgetObjects(
+  message: Pick<Message, 'id' | 'direction' | 'details'>,
+  { env, config }: ReceiveTools,
+): Promise<void> {
+  await env.MAIL.delete(keysOf(config.siteId, message))
 }
 
 async function forgetRaw({ id }: MailRow, { env, config }: ReceiveTools): Promise<void> {

@@ -405,11 +405,15 @@ export class Records {
     return row ? outboxOf(row) : null
   }
 
-  outboxDue(at: number): OutboxRow | null {
+  /** @param answersUntil a machine's answers that are due later than this are left out, unless a person sends them again */
+  outboxDue(at: number, answersUntil = at): OutboxRow | null {
     const row = this.#sql
       .exec<Row>(
-        `SELECT * FROM outbox WHERE phase IN ('queued', 'retry') AND due_at <= ? ORDER BY due_at, id LIMIT 1`,
+        `SELECT * FROM outbox WHERE phase IN ('queued', 'retry') AND due_at <= ?
+         AND (due_at <= ? OR again = 1 OR json_extract(mail, '$.automatic') IS NOT 'auto-replied')
+         ORDER BY due_at, id LIMIT 1`,
         at,
+        answersUntil,
       )
       .toArray()[0]
     return row ? outboxOf(row) : null
@@ -450,6 +454,17 @@ export class Records {
       idKey(rfcId),
       id,
     )
+  }
+
+  /** Only that there was such a mail stays, under its ids, and what became of it. */
+  blankOutbox({ id, mail }: OutboxRow): void {
+    const blank: OutgoingMail = {
+      ...{ id: mail.id, conversationId: mail.conversationId, rfcId: mail.rfcId, createdAt: mail.createdAt },
+      ...{ automatic: mail.automatic, byMachine: mail.byMachine, language: 'und' },
+      ...{ from: '', to: { name: '', address: '' }, subject: '', text: '', original: null },
+      ...{ inReplyTo: null, references: [], citations: [], attachments: [] },
+    }
+    this.#sql.exec(`UPDATE outbox SET mail = ?, recipient = '' WHERE id = ?`, JSON.stringify(blank), id)
   }
 
   /** The newest mails out of this name. */

@@ -8,7 +8,7 @@ import { type Problem, problem } from '../domain/problem.ts'
 import { PARSED_WHOLE_BYTES } from '../mail/email.ts'
 import { claimMails } from '../store/emails.ts'
 import { contentOf, read, replyFacts, whyUnread } from './reading.ts'
-import { type ReceiveTools, tellReport } from './receive.ts'
+import { forgetObjects, type ReceiveTools, tellReport } from './receive.ts'
 import type { MailRow } from './records.ts'
 import { claimOf, findThreads, mergeShown } from './threading.ts'
 
@@ -47,7 +47,11 @@ export async function reread(
     details,
     ...replyFacts(reading, tools),
   })
-  if ('problem' in said) return said
+  if ('problem' in said) {
+    if (said.problem.code === 'not_found')
+      await forgetObjects({ id: place.messageId, direction: 'incoming', details }, tools)
+    return said
+  }
   // What it says now may tie it to others, as it would have when it came.
   const others = [thread.conversationId, ...thread.mergeWith].filter(
     id => id !== null && id !== mine?.conversationId,

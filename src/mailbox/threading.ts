@@ -6,6 +6,7 @@ import { isOwnAddress } from '../domain/address.ts'
 import { mayMerge, Placer, type Placing } from '../domain/placement.ts'
 import { isReset } from '../domain/reset.ts'
 import { citedIds, idKey } from '../domain/thread.ts'
+import { closedAmong } from '../store/conversations.ts'
 import { type Candidate, type Claim, type Claimed, cutsIn, mailsCiting, mailsNamed } from '../store/emails.ts'
 import type { MailboxConfig } from '../store/inboxes.ts'
 import { type Merge, mergeConversations, mergeTold, peopleOf, winnerOf } from '../store/merges.ts'
@@ -15,7 +16,7 @@ export interface Thread {
   /** Null: it opens its own. */
   conversationId: string | null
   linkedTo: string | null
-  /** The conversations that this mail, a reset command, cuts its writer off from. */
+  /** The conversations that this mail cuts its writer off from: a reset command, or one to a closed conversation that is not to open again. */
   cuts: string[]
   mergeWith: string[]
   open: string[]
@@ -56,6 +57,9 @@ export async function findThreads(
     through: (id, who) => cuts.get(`${id} ${who}`) ?? id,
     isOurs: address => isOwnAddress(address, ownAddresses(config)),
   })
+  const proposed = unique([...named.values(), ...citing.values()].flat().map(one => one.conversationId))
+  const closed =
+    config.settings.whenClosed === 'new' ? await closedAmong(d1, siteId, proposed) : new Set<string>()
   const threads = new Map<Reading, Thread>()
   for (const { reading, mail } of all) {
     const known = (id: string) => named.get(id) ?? []
@@ -79,7 +83,9 @@ export async function findThreads(
     const thread: Thread = { ...placed, cuts: [], ours, about, denied }
     if (about) Object.assign(thread, { conversationId: about.conversationId, linkedTo: null, mergeWith: [] })
     const anew = reading.verdict.class === 'person' && placed.conversationId !== null && !reading.imported
-    if (anew && isReset(reading.view.content, config.settings.resetCommand)) {
+    const wantsAnew = anew && isReset(reading.view.content, config.settings.resetCommand)
+    if (wantsAnew || (anew && closed.has(placed.conversationId!))) {
+      if (!wantsAnew) thread.linkedTo = placed.conversationId
       thread.cuts = [placed.conversationId!, ...placed.mergeWith]
       thread.conversationId = null
       thread.mergeWith = []

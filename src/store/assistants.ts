@@ -24,7 +24,7 @@ export const AssistantSettings = z.object({
   tone: z.string().default(''),
   /** IETF tags of the languages it answers in; empty is whichever the contact writes. */
   languages: z.array(z.string()).default([]),
-  /** Kept for the webhooks that are to come; nothing is delivered to it yet. */
+  /** Where its answers are delivered (store/endpoints.ts). */
   replyWebhookUrl: z.string().nullable().default(null),
 })
 export type AssistantSettings = z.infer<typeof AssistantSettings>
@@ -55,8 +55,18 @@ export async function assistantsAfter(db: Db, siteId: string, after: string, lim
   )
 }
 
-export async function addAssistant(db: Db, row: AssistantRow): Promise<void> {
-  await steady(() => db.insert(assistants).values(row).onConflictDoNothing())
+/** With the web chat that it answers in. */
+export async function addAssistant(
+  db: Db,
+  row: AssistantRow,
+  webChat: typeof inboxes.$inferInsert,
+): Promise<void> {
+  await steady(() =>
+    db.batch([
+      db.insert(assistants).values(row).onConflictDoNothing(),
+      db.insert(inboxes).values(webChat).onConflictDoNothing(),
+    ]),
+  )
 }
 
 export async function changeAssistant(
@@ -68,30 +78,35 @@ export async function changeAssistant(
   await steady(() => db.update(assistants).set(change).where(theOne(siteId, id)))
 }
 
-/** Names of the inboxes that it answers. */
+/** Names of the e-mail inboxes that it answers. */
 export async function inboxesAnsweredBy(db: Db, siteId: string, id: string): Promise<string[]> {
   const rows = await steady(() =>
     db
       .select({ name: inboxes.name })
       .from(inboxes)
-      .where(and(eq(inboxes.siteId, siteId), eq(inboxes.assistantId, id)))
+      .where(and(eq(inboxes.siteId, siteId), eq(inboxes.assistantId, id), eq(inboxes.channelType, 'email')))
       .limit(10),
   )
   return rows.map(row => row.name)
 }
 
-/** With its articles. False where an inbox is answered by it: asked in the same turn, so that none is bound meanwhile. */
+/** With its articles and web chats. False where an e-mail inbox is answered by it: asked in the same turn, so that none is bound meanwhile. */
 export async function removeAssistant(
   d1: D1Database,
   search: D1Database,
   siteId: string,
   id: string,
 ): Promise<boolean> {
-  const unused = `NOT EXISTS (SELECT 1 FROM inboxes WHERE site_id = ?1 AND assistant_id = ?2)`
-  const [, removed] = await steady(() =>
+  const unused = `NOT EXISTS (SELECT 1 FROM inboxes WHERE site_id = ?1 AND assistant_id = ?2 AND channel_type <> 'web')`
+  const [, , removed] = await steady(() =>
     d1.batch([
       d1
         .prepare(`DELETE FROM articles WHERE site_id = ?1 AND assistant_id = ?2 AND ${unused}`)
+        .bind(siteId, id),
+      d1
+        .prepare(
+          `DELETE FROM inboxes WHERE site_id = ?1 AND assistant_id = ?2 AND channel_type = 'web' AND ${unused}`,
+        )
         .bind(siteId, id),
       d1.prepare(`DELETE FROM assistants WHERE site_id = ?1 AND id = ?2 AND ${unused}`).bind(siteId, id),
     ]),

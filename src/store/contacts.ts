@@ -1,14 +1,15 @@
 /** Contacts as the API changes them; mail makes them (store/emails.ts). */
-import { and, eq, gt } from 'drizzle-orm'
+import { and, eq, gt, sql } from 'drizzle-orm'
 import { type Db, steady } from './db.ts'
 import { contacts } from './schema.ts'
 
 export type Contact = typeof contacts.$inferSelect
 
-/** The oldest first, from just after one. */
+/** The oldest first, from just after one; the one with this address or source where it is named. */
 export async function contactsAfter(
   db: Db,
   siteId: string,
+  named: { address?: string | undefined; sourceId?: string | undefined },
   after: string,
   limit: number,
 ): Promise<Contact[]> {
@@ -16,7 +17,14 @@ export async function contactsAfter(
     db
       .select()
       .from(contacts)
-      .where(and(eq(contacts.siteId, siteId), gt(contacts.id, after)))
+      .where(
+        and(
+          eq(contacts.siteId, siteId),
+          gt(contacts.id, after),
+          named.address === undefined ? undefined : eq(contacts.address, named.address),
+          named.sourceId === undefined ? undefined : eq(contacts.sourceId, named.sourceId),
+        ),
+      )
       .orderBy(contacts.id)
       .limit(limit),
   )
@@ -26,13 +34,48 @@ export async function contactById(db: Db, siteId: string, id: string): Promise<C
   return steady(() => db.select().from(contacts).where(theOne(siteId, id)).get())
 }
 
+/** What another contact has already; null where it was added, or is here since the same request came before. */
+export async function addContact(db: Db, contact: Contact): Promise<'address' | 'sourceId' | null> {
+  const { meta } = await steady(() => db.insert(contacts).values(contact).onConflictDoNothing())
+  if (meta.changes > 0) return null
+  if (await contactById(db, contact.siteId, contact.id)) return null
+  const { siteId, address } = contact
+  const other =
+    address !== null &&
+    (await steady(() =>
+      db
+        .select({ id: contacts.id })
+        .from(contacts)
+        .where(and(eq(contacts.siteId, siteId), eq(contacts.address, address)))
+        .get(),
+    ))
+  return other ? 'address' : 'sourceId'
+}
+
+/** False where another contact has its `sourceId`. */
 export async function changeContact(
   db: Db,
   siteId: string,
   id: string,
-  change: Pick<Contact, 'name' | 'labels'>,
-): Promise<void> {
-  await steady(() => db.update(contacts).set(change).where(theOne(siteId, id)))
+  change: Pick<Contact, 'name' | 'avatar' | 'vip' | 'sourceId' | 'labels'>,
+): Promise<boolean> {
+  const { sourceId } = change
+  const free = sql`(${sourceId} IS NULL OR NOT EXISTS (
+    SELECT 1 FROM contacts other WHERE other.site_id = ${siteId} AND other.source_id = ${sourceId} AND other.id <> ${id}))`
+  const { meta } = await steady(() =>
+    db
+      .update(contacts)
+      .set(change)
+      .where(and(theOne(siteId, id), free)),
+  )
+  return meta.changes > 0
+}
+
+/** Somebody of whom nothing is known yet. */
+export async function newContact(db: Db, siteId: string, id: string, at: number): Promise<Contact> {
+  const row = { siteId, id, address: null, name: '', avatar: null, createdAt: at }
+  await steady(() => db.insert(contacts).values(row).onConflictDoNothing())
+  return { ...row, labels: '[]', vip: false, sourceId: null }
 }
 
 /** The contact with this address, made where there is none; whoever was first keeps the name. */

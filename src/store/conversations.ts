@@ -2,9 +2,9 @@
  * Conversations and messages as D1 lists them: copies, written by their objects, guarded by `seq` so that an older copy never
  * overwrites a newer one.
  */
-import { and, desc, eq, gt, inArray, lte, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, lte, ne, type SQL, sql } from 'drizzle-orm'
 import { normaliseAddress } from '../domain/address.ts'
-import type { ConversationState, Details, Message } from '../domain/conversation.ts'
+import type { ConversationState, Details, Message, Status } from '../domain/conversation.ts'
 import { idKey } from '../domain/thread.ts'
 import { type Db, steady } from './db.ts'
 import { contacts, conversations, messages } from './schema.ts'
@@ -13,18 +13,18 @@ import { contacts, conversations, messages } from './schema.ts'
 export const COPY_CHARS = 8_000
 
 export async function project(
-  d1: D1Database,
+  d1: Pick<D1Database, 'prepare' | 'batch'>,
   state: ConversationState,
   changed: readonly Message[],
   nextDueAt: number | null,
 ): Promise<void> {
-  const last = state.lastMessage
+  const copy = copiedConversation(state, nextDueAt)
   const statements = [
     ...(placesChange(state, changed)
       ? [
           d1
             .prepare(
-              `DELETE FROM messages WHERE site_id = ?1 AND id IN (SELECT value ->> 0 FROM json_each(?2))
+              `DELETE FROM messages WHERE (site_id, id) IN (SELECT ?1, value ->> 0 FROM json_each(?2))
          AND (conversation_id, position) NOT IN (SELECT ?3, value ->> 1 FROM json_each(?2) WHERE value ->> 0 = messages.id)`,
             )
             .bind(state.siteId, JSON.stringify(changed.map(one => [one.id, one.position])), state.id),
@@ -33,32 +33,18 @@ export async function project(
     d1
       .prepare(
         `INSERT INTO conversations (site_id, id, inbox_id, contact_id, title, status, owner, auto_reply_enabled, linked_to,
-           unread_count, last_read_at, last_message_id, last_message_at, next_due_at, seq, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+           unread_count, last_read_at, last_message_id, last_message_at, next_due_at, seq, created_at,
+           snoozed_until, priority, assignee_id, labels)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
          ON CONFLICT (site_id, id) DO UPDATE SET contact_id = excluded.contact_id, title = excluded.title, status = excluded.status, owner = excluded.owner,
            auto_reply_enabled = excluded.auto_reply_enabled, unread_count = excluded.unread_count,
            last_read_at = excluded.last_read_at, last_message_id = excluded.last_message_id,
-           last_message_at = excluded.last_message_at, next_due_at = excluded.next_due_at, seq = excluded.seq
+           last_message_at = excluded.last_message_at, next_due_at = excluded.next_due_at, seq = excluded.seq,
+           snoozed_until = excluded.snoozed_until, priority = excluded.priority, assignee_id = excluded.assignee_id,
+           labels = excluded.labels
          WHERE conversations.seq <= excluded.seq`,
       )
-      .bind(
-        state.siteId,
-        state.id,
-        state.inboxId,
-        state.contact.id,
-        state.title,
-        state.status,
-        state.owner,
-        state.autoReplyEnabled ? 1 : 0,
-        state.linkedTo,
-        state.unread,
-        state.lastReadAt,
-        last?.id ?? null,
-        last?.at ?? state.createdAt,
-        nextDueAt,
-        state.seq,
-        state.createdAt,
-      ),
+      .bind(...COLUMNS.map(column => copy[column])),
     ...inChunks(changed.map(message => copiedRow(state.siteId, state.id, message))).map(rows =>
       d1
         .prepare(
@@ -139,6 +125,50 @@ export async function removeCopy(d1: D1Database, { siteId, id }: ConversationSta
   )
 }
 
+export type ConversationCopy = typeof conversations.$inferSelect
+export type MessageCopy = typeof messages.$inferSelect
+
+/** In the order of the statement that writes them. */
+const COLUMNS = [
+  ...(['siteId', 'id', 'inboxId', 'contactId', 'title', 'status', 'owner', 'autoReplyEnabled'] as const),
+  ...([
+    'linkedTo',
+    'unreadCount',
+    'lastReadAt',
+    'lastMessageId',
+    'lastMessageAt',
+    'nextDueAt',
+    'seq',
+  ] as const),
+  ...(['createdAt', 'snoozedUntil', 'priority', 'assigneeId', 'labels'] as const),
+] as const satisfies (keyof ConversationCopy)[]
+
+/** A conversation of an object as its row in D1 would be. */
+export function copiedConversation(state: ConversationState, nextDueAt: number | null): ConversationCopy {
+  return {
+    siteId: state.siteId,
+    id: state.id,
+    inboxId: state.inboxId,
+    contactId: state.contact.id,
+    title: state.title,
+    status: state.status,
+    owner: state.owner,
+    autoReplyEnabled: state.autoReplyEnabled,
+    linkedTo: state.linkedTo,
+    unreadCount: state.unread,
+    lastReadAt: state.lastReadAt,
+    lastMessageId: state.lastMessage?.id ?? null,
+    lastMessageAt: state.lastMessage?.at ?? state.createdAt,
+    nextDueAt,
+    seq: state.seq,
+    createdAt: state.createdAt,
+    snoozedUntil: state.snoozedUntil ?? null,
+    priority: state.priority ?? null,
+    assigneeId: state.assignee ?? null,
+    labels: JSON.stringify(state.labels ?? []),
+  }
+}
+
 /** `details` as D1 keeps it: without the long text, which the object has. */
 export type CopiedDetails = Omit<Details, 'rest'> & { delivery?: Message['delivery'] }
 
@@ -148,12 +178,14 @@ function copyOf(message: Message): CopiedDetails {
   return { ...details, ...(cut ? { cut } : {}), ...(message.delivery ? { delivery: message.delivery } : {}) }
 }
 
+/** Not through the middle of a character that takes two. */
+function cutTo(text: string, chars: number): string {
+  const cut = text.slice(0, chars)
+  return /[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut
+}
+
 /** A message of the object as its row in D1 would be. */
-export function copiedRow(
-  siteId: string,
-  conversationId: string,
-  message: Message,
-): typeof messages.$inferSelect {
+export function copiedRow(siteId: string, conversationId: string, message: Message): MessageCopy {
   return {
     siteId,
     conversationId,
@@ -164,7 +196,7 @@ export function copiedRow(
     senderKind: message.sender.kind,
     senderId: message.sender.id,
     senderName: message.sender.name,
-    content: message.content.slice(0, COPY_CHARS),
+    content: cutTo(message.content, COPY_CHARS),
     details: JSON.stringify(copyOf(message)),
     createdAt: message.createdAt,
   }
@@ -197,11 +229,20 @@ export async function draftsWaiting(
   )
 }
 
+/** What a list may be narrowed to; there is an index for each of them that the API lets through together. */
+export interface ConversationFilter {
+  inboxId?: string | undefined
+  contactId?: string | undefined
+  status?: Status | undefined
+  /** With `status`. */
+  assigneeId?: string | undefined
+}
+
 /** The newest activity first, keyset on (last message, id). A changed row may come again; an unchanged one comes once. */
 export async function conversationsByActivity(
   db: Db,
   siteId: string,
-  filter: { inboxId?: string },
+  filter: ConversationFilter,
   before: { at: number; id: string } | null,
   limit: number,
 ) {
@@ -217,15 +258,23 @@ export async function conversationsByActivity(
         and(
           eq(conversations.siteId, siteId),
           filter.inboxId ? eq(conversations.inboxId, filter.inboxId) : undefined,
+          filter.contactId ? eq(conversations.contactId, filter.contactId) : undefined,
+          filter.assigneeId ? eq(conversations.assigneeId, filter.assigneeId) : undefined,
+          filter.status ? eq(conversations.status, filter.status) : undefined,
           // A row value, so that the index is entered at this place: as two conditions joined by OR it is read from its beginning.
           before
-            ? sql`(${conversations.lastMessageAt}, ${conversations.id}) < (${before.at}, ${before.id})`
+            ? sql`(${conversations.lastMessageAt}, ${conversations.id}) <= (${before.at}, ${justBefore(before.id)})`
             : undefined,
         ),
       )
       .orderBy(desc(conversations.lastMessageAt), desc(conversations.id))
       .limit(limit),
   )
+}
+
+/** Greater than every id before this one, and no id itself: `<` enters the index at the row it excludes, and reads it once more. */
+function justBefore(id: string): string {
+  return `${id.slice(0, -1)}${String.fromCharCode(id.charCodeAt(id.length - 1) - 1)}~`
 }
 
 /**
@@ -237,13 +286,15 @@ export async function conversationsAmong(
   db: Db,
   siteId: string,
   inboxIds: readonly string[],
+  status: Status | undefined,
   before: { at: number; id: string } | null,
   limit: number,
 ) {
   if (inboxIds.length === 0) return []
+  const standing = status === undefined ? sql`` : sql`AND n.status = ${status}`
   const next = (inbox: SQL, at: SQL, id: SQL) => sql`(
     SELECT n.id FROM conversations n
-    WHERE n.site_id = ${siteId} AND n.inbox_id = ${inbox} AND (n.last_message_at, n.id) < (${at}, ${id})
+    WHERE n.site_id = ${siteId} AND n.inbox_id = ${inbox} ${standing} AND (n.last_message_at, n.id) < (${at}, ${id})
     ORDER BY n.last_message_at DESC, n.id DESC LIMIT 1)`
   const start = before ?? { at: Number.MAX_SAFE_INTEGER, id: '~' }
   const found = await steady(() =>
@@ -259,7 +310,16 @@ export async function conversationsAmong(
         ORDER BY 1 DESC, 2 DESC LIMIT ${limit}
       ) SELECT id FROM merged`),
   )
-  const ids = found.map(one => one.id)
+  return conversationsById(
+    db,
+    siteId,
+    found.map(one => one.id),
+  )
+}
+
+/** In the order of the ids. */
+export async function conversationsById(db: Db, siteId: string, ids: readonly string[]) {
+  if (ids.length === 0) return []
   // Asked for in no order, so that each is found by its key; sorted by the database, all of the site would be read.
   const rows = await steady(() =>
     db
@@ -329,21 +389,18 @@ export async function messageById(db: Db, siteId: string, id: string) {
 
 export async function messagesById(db: Db, siteId: string, ids: readonly string[]) {
   if (ids.length === 0) return []
-  const rows = []
-  // D1 takes 100 parameters a statement.
-  for (let i = 0; i < ids.length; i += 90)
-    rows.push(
-      ...(await steady(() =>
-        db
-          .select()
-          .from(messages)
-          .where(and(eq(messages.siteId, siteId), inArray(messages.id, ids.slice(i, i + 90)))),
-      )),
-    )
-  return rows
+  // As pairs, so that each is found by its key: beside the site alone, SQLite reads all of the site's messages for two ids or more.
+  return steady(() =>
+    db
+      .select()
+      .from(messages)
+      .where(
+        sql`(${messages.siteId}, ${messages.id}) IN (SELECT ${siteId}, value FROM json_each(${JSON.stringify(ids)}))`,
+      ),
+  )
 }
 
-/** The conversation of this inbox in which this contact was active last. */
+/** The conversation of this inbox in which this contact was active last, of those that are not closed. */
 export async function latestConversationWith(db: Db, siteId: string, inboxId: string, contactId: string) {
   const row = await steady(() =>
     db
@@ -354,6 +411,7 @@ export async function latestConversationWith(db: Db, siteId: string, inboxId: st
           eq(conversations.siteId, siteId),
           eq(conversations.contactId, contactId),
           eq(conversations.inboxId, inboxId),
+          ne(conversations.status, 'closed'),
         ),
       )
       .orderBy(desc(conversations.lastMessageAt), desc(conversations.id))
@@ -361,6 +419,24 @@ export async function latestConversationWith(db: Db, siteId: string, inboxId: st
       .get(),
   )
   return row?.id ?? null
+}
+
+export async function closedAmong(
+  d1: D1Database,
+  siteId: string,
+  ids: readonly string[],
+): Promise<Set<string>> {
+  if (ids.length === 0) return new Set()
+  const { results } = await steady(() =>
+    d1
+      .prepare(
+        `SELECT c.id FROM json_each(?2) asked
+         CROSS JOIN conversations c ON c.site_id = ?1 AND c.id = asked.value WHERE c.status = 'closed'`,
+      )
+      .bind(siteId, JSON.stringify(ids))
+      .all<{ id: string }>(),
+  )
+  return new Set(results.map(row => row.id))
 }
 
 /** Conversations that should have woken by themselves and did not: for the watchdog, of all sites. */

@@ -24,26 +24,13 @@ const ReplyHours = z.object({
 const Server = z.object({ host: z.string(), port: z.int(), tls: z.boolean().default(true), user: z.string() })
 export type Server = z.infer<typeof Server>
 
-/** `inboxes.settings` of an e-mail inbox. Defaults live here and nowhere else. */
-export const EmailSettings = z.object({
+/** What an inbox of any channel says about answering. Defaults live here and nowhere else. */
+const ReplySettings = z.object({
   v: z.literal(1).default(1),
-  /** Null: mail comes in by Email Routing alone. */
-  imap: Server.nullable(),
-  /** Null: mail goes out through the deployment's `send_email` binding. */
-  smtp: Server.nullable(),
-  /** Other addresses that are this inbox; mail to them is answered from them. */
-  aliases: z.array(z.string()).default([]),
-  folders: z.array(z.string()).min(1).default(['INBOX']),
   mode: z.enum(MODES).default('auto'),
-  pollMs: z.int().min(1000).default(60_000),
-  /** Hold an IDLE connection, so that mail is noticed at once. Off by default: it keeps the bridge awake. */
-  watch: z.boolean().default(false),
   draftAfterMs: z.int().default(24 * 60 * 60_000),
-  caps: z.object({ sender: Cap, thread: Cap, inbox: Cap }).default(CAPS),
   /** An answer waits this long; what the contact writes meanwhile is answered with it. */
   delayMs: z.int().min(0).default(0),
-  /** A mail that says just this starts the conversation anew. */
-  resetCommand: z.string().nullable().default(null),
   /** Whether the assistant is told the contact's name. */
   senderNames: z.boolean().default(true),
   /** IANA name. */
@@ -52,6 +39,30 @@ export const EmailSettings = z.object({
   /** Addresses and domains; see domain/permission.ts. */
   allow: z.array(z.string()).default([]),
   block: z.array(z.string()).default([]),
+  /** What a contact's message does to a closed conversation: it opens it again, or begins another one that is linked to it. */
+  whenClosed: z.enum(['reopen', 'new']).default('reopen'),
+})
+export type ReplySettings = z.infer<typeof ReplySettings>
+
+/** `inboxes.settings` of a web chat. */
+export const WebChatSettings = ReplySettings
+export type WebChatSettings = ReplySettings
+
+/** `inboxes.settings` of an e-mail inbox. */
+export const EmailSettings = ReplySettings.extend({
+  /** Null: mail comes in by Email Routing alone. */
+  imap: Server.nullable(),
+  /** Null: mail goes out through the deployment's `send_email` binding. */
+  smtp: Server.nullable(),
+  /** Other addresses that are this inbox; mail to them is answered from them. */
+  aliases: z.array(z.string()).default([]),
+  folders: z.array(z.string()).min(1).default(['INBOX']),
+  pollMs: z.int().min(1000).default(60_000),
+  /** Hold an IDLE connection, so that mail is noticed at once. Off by default: it keeps the bridge awake. */
+  watch: z.boolean().default(false),
+  caps: z.object({ sender: Cap, thread: Cap, inbox: Cap }).default(CAPS),
+  /** A mail that says just this starts the conversation anew. */
+  resetCommand: z.string().nullable().default(null),
   /** A line under automatic answers that says a machine wrote them; null text is the default one in the language of the answer. */
   aiLine: z.object({ on: z.boolean(), text: z.string().nullable() }).default({ on: true, text: null }),
   signature: z.string().default(''),
@@ -68,6 +79,11 @@ export const EmailSettings = z.object({
   authenticationHost: z.string().nullable().default(null),
 })
 export type EmailSettings = z.infer<typeof EmailSettings>
+
+/** @throws where they cannot be read */
+export function replySettingsOf(row: Pick<InboxRow, 'settings'>): ReplySettings {
+  return ReplySettings.parse(JSON.parse(row.settings))
+}
 
 /** A row of an inbox as D1 has it, passwords sealed. */
 export type InboxRow = typeof inboxes.$inferSelect
@@ -182,6 +198,7 @@ export async function inboxesById(db: Db, siteId: string, ids: string[]) {
         name: inboxes.name,
         channelType: inboxes.channelType,
         paused: inboxes.paused,
+        settings: inboxes.settings,
       })
       .from(inboxes)
       .where(and(eq(inboxes.siteId, siteId), inArray(inboxes.id, ids))),
@@ -198,13 +215,20 @@ export async function inboxById(db: Db, siteId: string, id: string) {
   )
 }
 
-/** Inboxes of a site in the order they were made, from just after `after`; only these ids where they are named. */
+/** The same, where only a mailbox will do. */
+export async function emailInboxById(db: Db, siteId: string, id: string): Promise<InboxRow | undefined> {
+  const row = await inboxById(db, siteId, id)
+  return row?.channelType === 'email' ? row : undefined
+}
+
+/** E-mail inboxes of a site, or its web chats, in the order they were made, from just after `after`; only these ids where they are named. */
 export async function inboxesOf(
   db: Db,
   siteId: string,
   only: readonly string[] | null,
   after: string | null,
   limit: number,
+  channelType: 'email' | 'web' = 'email',
 ): Promise<InboxRow[]> {
   return steady(() =>
     db
@@ -213,6 +237,7 @@ export async function inboxesOf(
       .where(
         and(
           eq(inboxes.siteId, siteId),
+          eq(inboxes.channelType, channelType),
           after === null ? undefined : gt(inboxes.id, after),
           only === null
             ? undefined

@@ -1,10 +1,11 @@
 /** The people of a site, and their tokens: a member's token does what the member may do. */
-import { and, eq, gt, sql } from 'drizzle-orm'
-import { isBearer, readBearer } from './bearer.ts'
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { readBearer, recognise } from './bearer.ts'
 import { type Db, steady } from './db.ts'
-import { members } from './schema.ts'
+import { members, sites } from './schema.ts'
 
 export type Member = typeof members.$inferSelect
+type NewMember = typeof members.$inferInsert
 
 /** By e-mail address, from just after one. */
 export async function membersAfter(db: Db, siteId: string, email: string, limit: number): Promise<Member[]> {
@@ -22,8 +23,18 @@ export async function memberById(db: Db, siteId: string, id: string): Promise<Me
   return steady(() => db.select().from(members).where(theOne(siteId, id)).get())
 }
 
+export async function memberWithAddress(db: Db, siteId: string, email: string): Promise<Member | undefined> {
+  return steady(() =>
+    db
+      .select()
+      .from(members)
+      .where(and(eq(members.siteId, siteId), eq(members.email, email)))
+      .get(),
+  )
+}
+
 /** False where the address is another member's. */
-export async function addMember(db: Db, member: Member): Promise<boolean> {
+export async function addMember(db: Db, member: NewMember): Promise<boolean> {
   return unlessTaken(() => db.insert(members).values(member))
 }
 
@@ -46,12 +57,64 @@ export async function changeMember(
   return written > 0 ? null : 'last_owner'
 }
 
-/** False where it is the last owner. */
-export async function removeMember(db: Db, siteId: string, id: string): Promise<boolean> {
-  const { meta } = await steady(() =>
-    db.delete(members).where(and(theOne(siteId, id), notTheLastOwner(siteId))),
+/** False where it is the last owner. Their sessions end with it, and where they are in no other site, so does all that they sign in with. */
+export async function removeMember(
+  d1: D1Database,
+  member: Pick<Member, 'siteId' | 'id' | 'userId'>,
+): Promise<boolean> {
+  const { siteId, id, userId } = member
+  const gone = 'NOT EXISTS (SELECT 1 FROM members WHERE site_id = ?1 AND id = ?2)'
+  const [removed] = await steady(() =>
+    d1.batch([
+      d1
+        .prepare(
+          `DELETE FROM members WHERE site_id = ?1 AND id = ?2 AND (role <> 'owner'
+           OR (SELECT count(*) FROM members m WHERE m.site_id = ?1 AND m.role = 'owner') > 1)`,
+        )
+        .bind(siteId, id),
+      d1
+        .prepare(`DELETE FROM one_time_links WHERE site_id = ?1 AND member_id = ?2 AND ${gone}`)
+        .bind(siteId, id),
+      d1.prepare(`DELETE FROM sessions WHERE user_id = ?3 AND ${gone}`).bind(siteId, id, userId),
+      ...FACTORS.map(({ table, column }) =>
+        d1
+          .prepare(
+            `DELETE FROM ${table} WHERE ${column} = ?3 AND ${gone} AND NOT EXISTS (SELECT 1 FROM members WHERE user_id = ?3)`,
+          )
+          .bind(siteId, id, userId),
+      ),
+    ]),
   )
-  return meta.changes > 0
+  return removed!.meta.changes > 0
+}
+
+/** Everything that somebody signs in with, and where it says whose it is. */
+const FACTORS = [
+  { table: 'two_factors', column: 'user_id' },
+  { table: 'passkeys', column: 'user_id' },
+  { table: 'verifications', column: 'value' },
+  { table: 'accounts', column: 'user_id' },
+  { table: 'users', column: 'id' },
+]
+
+/** Members of any site with this address, those who joined first before others. */
+export async function membersByAddress(db: Db, email: string): Promise<Member[]> {
+  return steady(() =>
+    db.select().from(members).where(eq(members.email, email)).orderBy(asc(members.createdAt)).limit(100),
+  )
+}
+
+/** What this person is a member of, the site they joined first before others. */
+export async function membershipsOf(db: Db, userId: string) {
+  return steady(() =>
+    db
+      .select({ member: members, siteName: sites.name })
+      .from(members)
+      .innerJoin(sites, eq(sites.id, members.siteId))
+      .where(eq(members.userId, userId))
+      .orderBy(asc(members.createdAt))
+      .limit(100),
+  )
 }
 
 /** @param hash of the new token; null takes it away. */
@@ -69,20 +132,48 @@ export async function unknownInboxes(db: Db, siteId: string, ids: readonly strin
   return rows.map(row => row.id)
 }
 
-/** The member whose token this is, or null. */
-export async function memberOf(db: Db, text: string): Promise<Member | null> {
+/** The member whose token this is, or null; `rewritten` is its hash the new way where it is kept the old way. */
+export async function memberOf(
+  db: Db,
+  kek: string,
+  text: string,
+): Promise<{ member: Member; rewritten: string | null } | null> {
   const given = readBearer('em', text)
   if (!given) return null
-  const row = await steady(() => db.select().from(members).where(eq(members.id, given.id)).get())
-  return (await isBearer(given.secret, row?.tokenHash)) ? row! : null
+  const row = await steady(() =>
+    db
+      .select({ member: members, dataKey: sites.dataKey })
+      .from(members)
+      .innerJoin(sites, eq(sites.id, members.siteId))
+      .where(eq(members.id, given.id))
+      .get(),
+  )
+  const kept = row && { site: { id: row.member.siteId, dataKey: row.dataKey }, hash: row.member.tokenHash }
+  const { good, rewritten } = await recognise(kek, kept, given.secret)
+  return good ? { member: row!.member, rewritten } : null
 }
 
 const NOTED_MS = 60 * 60_000
 
-/** When a token was last used, to the hour: enough to see one that nobody uses any more, and no write for every request. */
-export async function tellTokenUsed(db: Db, member: Member, at: number): Promise<void> {
-  if (at - (member.tokenUsedAt ?? 0) < NOTED_MS) return
-  await steady(() => db.update(members).set({ tokenUsedAt: at }).where(theOne(member.siteId, member.id)))
+/** Whether a use of the token is worth a write: to the hour is enough to see one that nobody uses any more. */
+export function tokenUseIsNews(member: Member, at: number): boolean {
+  return at - (member.tokenUsedAt ?? 0) >= NOTED_MS
+}
+
+/** When a token was last used, and its hash the new way. */
+export async function tellTokenUsed(
+  db: Db,
+  member: Member,
+  at: number,
+  rewritten: string | null = null,
+): Promise<void> {
+  await steady(() =>
+    db
+      .update(members)
+      .set({ tokenUsedAt: at, ...(rewritten ? { tokenHash: rewritten } : {}) })
+      // None writes over a token that was made meanwhile.
+      .where(and(theOne(member.siteId, member.id), eq(members.tokenHash, member.tokenHash!))),
+  )
 }
 
 /** Inbox ids a member may see; null is all of them. Only an agent's are limited. */

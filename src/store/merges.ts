@@ -151,6 +151,17 @@ export async function mergesUntold(
   return results
 }
 
+/** The conversations that became part of this one, told or not. */
+export async function losersOf(d1: D1Database, siteId: string, winnerId: string): Promise<string[]> {
+  const { results } = await steady(() =>
+    d1
+      .prepare('SELECT loser_id AS id FROM merges WHERE site_id = ?1 AND winner_id = ?2')
+      .bind(siteId, winnerId)
+      .all<{ id: string }>(),
+  )
+  return results.map(row => row.id)
+}
+
 /** The conversation that this one became part of. */
 export async function winnerOf(
   d1: D1Database,

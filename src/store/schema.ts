@@ -8,6 +8,8 @@ export const sites = sqliteTable('sites', {
   id: text().primaryKey(),
   name: text().notNull(),
   dataKey: text('data_key').notNull(),
+  /** So many days after the last thing was said a conversation is erased; null keeps it. */
+  retentionDays: integer('retention_days').default(90),
   createdAt: integer('created_at').notNull(),
 })
 
@@ -18,6 +20,16 @@ export const apiKeys = sqliteTable(
     siteId: text('site_id').notNull(),
     name: text().notNull(),
     secretHash: text('secret_hash').notNull(),
+    /** JSON list of scopes (domain/access.ts); null is all of them. */
+    scopes: text(),
+    /** JSON list of inbox ids it may see; null is all. */
+    inboxes: text(),
+    /** Requests a minute; null is the usual. */
+    rateLimit: integer('rate_limit'),
+    /** JSON of who made it. */
+    createdBy: text('created_by'),
+    expiresAt: integer('expires_at'),
+    lastUsedAt: integer('last_used_at'),
     createdAt: integer('created_at').notNull(),
   },
   t => [index('api_keys_by_site').on(t.siteId)],
@@ -60,6 +72,35 @@ export const inboxes = sqliteTable(
     createdAt: integer('created_at').notNull(),
   },
   t => [index('inboxes_by_site').on(t.siteId), index('inboxes_by_channel').on(t.channelType, t.state)],
+)
+
+/** Attachments that were uploaded before the message they belong to. */
+export const uploads = sqliteTable(
+  'uploads',
+  {
+    siteId: text('site_id').notNull(),
+    id: text().notNull(),
+    filename: text().notNull(),
+    contentType: text('content_type').notNull(),
+    size: integer().notNull(),
+    taken: integer({ mode: 'boolean' }).notNull().default(false),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.id] }), index('uploads_untaken').on(t.createdAt)],
+)
+
+/** Answers to requests that carried an Idempotency-Key; `answer` is sealed, and null as long as the request is at work. */
+export const idempotency = sqliteTable(
+  'idempotency',
+  {
+    siteId: text('site_id').notNull(),
+    keyHash: text('key_hash').notNull(),
+    bodyHash: text('body_hash').notNull(),
+    status: integer(),
+    answer: text(),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.keyHash] }), index('idempotency_by_age').on(t.createdAt)],
 )
 
 /** Every address of ours, aliases too: one inbox each within a site. */
@@ -113,6 +154,8 @@ export const members = sqliteTable(
     inboxes: text(),
     tokenHash: text('token_hash'),
     tokenUsedAt: integer('token_used_at'),
+    /** Who signs in as this member; null where nobody does. */
+    userId: text('user_id'),
     createdAt: integer('created_at').notNull(),
   },
   t => [uniqueIndex('members_by_email').on(t.siteId, t.email)],
@@ -145,10 +188,14 @@ export const contacts = sqliteTable(
     name: text().notNull(),
     avatar: text(),
     labels: text().notNull().default('[]'),
+    vip: integer({ mode: 'boolean' }).notNull().default(false),
+    /** What the contact is called where it comes from: the id of a customer in the caller's own database. */
+    sourceId: text('source_id'),
     createdAt: integer('created_at').notNull(),
   },
   t => [
     primaryKey({ columns: [t.siteId, t.id] }),
+    uniqueIndex('contacts_by_source').on(t.siteId, t.sourceId),
     uniqueIndex('contacts_by_address').on(t.siteId, t.address),
   ],
 )
@@ -162,6 +209,10 @@ export const conversations = sqliteTable(
     contactId: text('contact_id').notNull(),
     title: text().notNull(),
     status: text().notNull(),
+    snoozedUntil: integer('snoozed_until'),
+    priority: text(),
+    assigneeId: text('assignee_id'),
+    labels: text().notNull().default('[]'),
     owner: text().notNull(),
     autoReplyEnabled: integer('auto_reply_enabled', { mode: 'boolean' }).notNull(),
     linkedTo: text('linked_to'),
@@ -177,6 +228,9 @@ export const conversations = sqliteTable(
     primaryKey({ columns: [t.siteId, t.id] }),
     index('conversations_by_activity').on(t.siteId, t.lastMessageAt, t.id),
     index('conversations_by_inbox').on(t.siteId, t.inboxId, t.lastMessageAt, t.id),
+    index('conversations_by_status').on(t.siteId, t.status, t.lastMessageAt, t.id),
+    index('conversations_by_inbox_status').on(t.siteId, t.inboxId, t.status, t.lastMessageAt, t.id),
+    index('conversations_by_assignee').on(t.siteId, t.assigneeId, t.status, t.lastMessageAt, t.id),
     index('conversations_by_contact').on(t.siteId, t.contactId, t.lastMessageAt, t.id),
   ],
 )
@@ -311,3 +365,162 @@ export const clock = sqliteTable('clock', {
   job: text().primaryKey(),
   lastTickAt: integer('last_tick_at').notNull(),
 })
+
+// What better-auth keeps (src/auth/auth.ts): it wants moments as Dates and names its columns itself.
+const moment = (name: string) => integer(name, { mode: 'timestamp_ms' })
+
+export const users = sqliteTable('users', {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  email: text().notNull(),
+  emailVerified: integer('email_verified', { mode: 'boolean' }).notNull().default(false),
+  image: text(),
+  twoFactorEnabled: integer('two_factor_enabled', { mode: 'boolean' }).notNull().default(false),
+  createdAt: moment('created_at').notNull(),
+  updatedAt: moment('updated_at').notNull(),
+})
+
+export const sessions = sqliteTable('sessions', {
+  id: text().primaryKey(),
+  userId: text('user_id').notNull(),
+  /** The site this session asks for. */
+  siteId: text('site_id').notNull(),
+  token: text().notNull(),
+  expiresAt: moment('expires_at').notNull(),
+  ipAddress: text('ip_address'),
+  userAgent: text('user_agent'),
+  createdAt: moment('created_at').notNull(),
+  updatedAt: moment('updated_at').notNull(),
+})
+
+export const accounts = sqliteTable('accounts', {
+  id: text().primaryKey(),
+  userId: text('user_id').notNull(),
+  providerId: text('provider_id').notNull(),
+  accountId: text('account_id').notNull(),
+  password: text(),
+  accessToken: text('access_token'),
+  refreshToken: text('refresh_token'),
+  idToken: text('id_token'),
+  accessTokenExpiresAt: moment('access_token_expires_at'),
+  refreshTokenExpiresAt: moment('refresh_token_expires_at'),
+  scope: text(),
+  createdAt: moment('created_at').notNull(),
+  updatedAt: moment('updated_at').notNull(),
+})
+
+export const verifications = sqliteTable('verifications', {
+  id: text().primaryKey(),
+  identifier: text().notNull(),
+  value: text().notNull(),
+  expiresAt: moment('expires_at').notNull(),
+  createdAt: moment('created_at').notNull(),
+  updatedAt: moment('updated_at').notNull(),
+})
+
+export const twoFactors = sqliteTable('two_factors', {
+  id: text().primaryKey(),
+  userId: text('user_id').notNull(),
+  secret: text().notNull(),
+  backupCodes: text('backup_codes').notNull(),
+  verified: integer({ mode: 'boolean' }).notNull().default(true),
+  failedVerificationCount: integer('failed_verification_count').notNull().default(0),
+  lockedUntil: moment('locked_until'),
+})
+
+export const passkeys = sqliteTable('passkeys', {
+  id: text().primaryKey(),
+  userId: text('user_id').notNull(),
+  name: text(),
+  publicKey: text('public_key').notNull(),
+  credentialID: text('credential_id').notNull(),
+  counter: integer().notNull(),
+  deviceType: text('device_type').notNull(),
+  backedUp: integer('backed_up', { mode: 'boolean' }).notNull(),
+  transports: text(),
+  aaguid: text(),
+  createdAt: moment('created_at'),
+})
+
+/** Keys of the deployment itself, wrapped as the data keys of sites are. */
+export const deploymentKeys = sqliteTable('deployment_keys', {
+  name: text().primaryKey(),
+  dataKey: text('data_key').notNull(),
+})
+
+export const oneTimeLinks = sqliteTable(
+  'one_time_links',
+  {
+    id: text().primaryKey(),
+    siteId: text('site_id').notNull(),
+    kind: text({ enum: ['setup', 'invite', 'reset'] }).notNull(),
+    secretHash: text('secret_hash').notNull(),
+    email: text(),
+    name: text(),
+    role: text({ enum: ['owner', 'admin', 'agent'] }),
+    /** As of members. */
+    inboxes: text(),
+    memberId: text('member_id'),
+    /** Whether a reset takes second factors and passkeys away as well. */
+    removesFactors: integer('removes_factors', { mode: 'boolean' }).notNull().default(false),
+    createdBy: text('created_by'),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+    usedAt: integer('used_at'),
+  },
+  t => [
+    index('one_time_links_by_site').on(t.siteId, t.kind, t.id),
+    index('one_time_links_by_member').on(t.siteId, t.memberId),
+  ],
+)
+
+export const auditLog = sqliteTable(
+  'audit_log',
+  {
+    id: text().primaryKey(),
+    siteId: text('site_id').notNull(),
+    actorKind: text('actor_kind').notNull(),
+    actorId: text('actor_id').notNull(),
+    actorName: text('actor_name').notNull(),
+    /** `inbox.changed`: what it was done to, and what. */
+    action: text().notNull(),
+    targetId: text('target_id').notNull(),
+    /** JSON: the names of fields, and where it is no secret what they were and became. */
+    changes: text().notNull(),
+    requestId: text('request_id').notNull(),
+    at: integer().notNull(),
+  },
+  t => [
+    index('audit_log_by_site').on(t.siteId, t.id),
+    index('audit_log_by_actor').on(t.siteId, t.actorId, t.id),
+    index('audit_log_by_target').on(t.siteId, t.targetId, t.id),
+  ],
+)
+
+/** Where webhooks go; `kind` reply is an assistant's, whose address is in its settings. */
+export const endpoints = sqliteTable(
+  'endpoints',
+  {
+    siteId: text('site_id').notNull(),
+    id: text().notNull(),
+    kind: text({ enum: ['events', 'reply'] }).notNull(),
+    assistantId: text('assistant_id'),
+    description: text().notNull().default(''),
+    url: text().notNull().default(''),
+    /** JSON lists; null inboxes are all. */
+    types: text().notNull().default('["*"]'),
+    inboxes: text(),
+    /** JSON list of sealed secrets, the newest first. */
+    secrets: text().notNull(),
+    settings: text().notNull().default('{"v":1}'),
+    state: text({ enum: ['active', 'paused', 'off'] })
+      .notNull()
+      .default('active'),
+    stateReason: text('state_reason'),
+    stateAt: integer('state_at'),
+    version: integer().notNull().default(1),
+    nextDueAt: integer('next_due_at'),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.id] })],
+)

@@ -191,3 +191,35 @@ function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text), char => char.charCodeAt(0))
 }
+
+const derived = new Map<string, Uint8Array<ArrayBuffer>>()
+
+/**
+ * 32 bytes that only we can make, for what is recognised and not opened: keyed hashes, signatures of cookies. They come from a data key
+ * (RFC 5869), so a rotation of the KEK leaves them as they are.
+ *
+ * @param purpose another one gives other bytes
+ */
+export async function derivedSecret(
+  kek: string,
+  dataKey: string,
+  siteId: string,
+  purpose: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const name = `${kek} ${siteId} ${dataKey} ${purpose}`
+  const known = derived.get(name)
+  if (known) return known
+  const base = await crypto.subtle.importKey('raw', await rawDataKey(kek, siteId, dataKey), 'HKDF', false, [
+    'deriveBits',
+  ])
+  const params = {
+    name: 'HKDF',
+    hash: 'SHA-256',
+    salt: new Uint8Array(),
+    info: bytesOf(`edgedesk ${purpose}`),
+  }
+  const bytes = new Uint8Array(await crypto.subtle.deriveBits(params, base, 256))
+  if (derived.size > 1000) derived.clear()
+  derived.set(name, bytes)
+  return bytes
+}

@@ -1,10 +1,9 @@
-/** Sites and their API keys. */
+/** Sites, the keys their data is sealed with, and the keys of the deployment itself. */
 import { and, eq, gt, sql } from 'drizzle-orm'
-import { isBearer, newBearer, readBearer } from './bearer.ts'
 import { type Db, steady } from './db.ts'
 import { newId } from './ids.ts'
-import { apiKeys, sites } from './schema.ts'
-import { currentOf, nameOf, newDataKey, rewrapDataKey, SealError } from './seal.ts'
+import { deploymentKeys, sites } from './schema.ts'
+import { currentOf, derivedSecret, nameOf, newDataKey, rewrapDataKey, SealError } from './seal.ts'
 
 /** A new site's row, its data key wrapped. */
 export async function newSite(kek: string, name: string, at: number): Promise<typeof sites.$inferInsert> {
@@ -12,12 +11,11 @@ export async function newSite(kek: string, name: string, at: number): Promise<ty
   return { id, name, dataKey: await newDataKey(kek, id), createdAt: at }
 }
 
-/** A new key and its row; the key cannot be shown again. */
-export async function newApiKey(siteId: string, name: string, at: number) {
-  const id = newId(at)
-  const { text, hash } = await newBearer('ed', id)
-  const row = { id, siteId, name, secretHash: hash, createdAt: at } satisfies typeof apiKeys.$inferInsert
-  return { key: text, row }
+export async function nameOfSite(db: Db, siteId: string): Promise<string> {
+  const row = await steady(() =>
+    db.select({ name: sites.name }).from(sites).where(eq(sites.id, siteId)).get(),
+  )
+  return row?.name ?? ''
 }
 
 export async function createSite(db: Db, kek: string, name: string, at: number): Promise<string> {
@@ -26,18 +24,53 @@ export async function createSite(db: Db, kek: string, name: string, at: number):
   return row.id
 }
 
-export async function createApiKey(db: Db, siteId: string, name: string, at: number): Promise<string> {
-  const { key, row } = await newApiKey(siteId, name, at)
-  await db.insert(apiKeys).values(row)
-  return key
+/** The name of the key that sign-in's secrets come from: cookies are signed and TOTP secrets sealed with it. */
+const SIGN_IN = 'sign-in'
+const known = new Map<string, string>()
+
+/**
+ * The secret of sign-in. It comes from a key of the deployment that is made once and wrapped by the KEK, so that changing the KEK neither
+ * signs anybody out nor takes their second factor away.
+ */
+export async function signInSecret(db: Db, kek: string): Promise<string> {
+  const kept = known.get(kek)
+  if (kept) return kept
+  const read = () =>
+    steady(() => db.select().from(deploymentKeys).where(eq(deploymentKeys.name, SIGN_IN)).get())
+  let row = await read()
+  if (!row) {
+    // Of two who make it at once, one's stands.
+    const dataKey = await newDataKey(kek, SIGN_IN)
+    await steady(() => db.insert(deploymentKeys).values({ name: SIGN_IN, dataKey }).onConflictDoNothing())
+    row = (await read())!
+  }
+  const bytes = await derivedSecret(kek, row.dataKey, SIGN_IN, 'sign-in')
+  const secret = btoa(String.fromCharCode(...bytes))
+  known.clear()
+  known.set(kek, secret)
+  return secret
 }
 
-/** The API key that this is, or null. */
-export async function apiKeyOf(db: Db, text: string) {
-  const given = readBearer('ed', text)
-  if (!given) return null
-  const row = await steady(() => db.select().from(apiKeys).where(eq(apiKeys.id, given.id)).get())
-  return (await isBearer(given.secret, row?.secretHash)) ? row! : null
+/** Those few are looked at with the first sites. */
+async function rewrapDeploymentKeys(db: Db, kek: string): Promise<{ rewrapped: number; unopened: string[] }> {
+  const done = { rewrapped: 0, unopened: [] as string[] }
+  for (const { name, dataKey } of await steady(() => db.select().from(deploymentKeys))) {
+    try {
+      const fresh = await rewrapDataKey(kek, name, dataKey)
+      if (fresh === null) continue
+      await steady(() =>
+        db
+          .update(deploymentKeys)
+          .set({ dataKey: fresh })
+          .where(and(eq(deploymentKeys.name, name), eq(deploymentKeys.dataKey, dataKey))),
+      )
+      done.rewrapped++
+    } catch (error) {
+      if (!(error instanceof SealError)) throw error
+      done.unopened.push(name)
+    }
+  }
+  return done
 }
 
 /**
@@ -61,8 +94,9 @@ export async function rewrapDataKeys(
       .orderBy(sites.id)
       .limit(limit),
   )
-  let rewrapped = 0
-  const unopened: string[] = []
+  const { rewrapped: first, unopened } =
+    after === '' ? await rewrapDeploymentKeys(db, kek) : { rewrapped: 0, unopened: [] }
+  let rewrapped = first
   for (const { id, dataKey } of rows) {
     try {
       const fresh = await rewrapDataKey(kek, id, dataKey)

@@ -1,23 +1,26 @@
 import { describe, expect, it } from 'vitest'
-import type { ConversationEvent, Message } from '../../src/domain/conversation.ts'
+import type { ConversationEvent, Message, Owes } from '../../src/domain/conversation.ts'
+import { askedAbout } from '../../src/domain/coverage.ts'
 import { problem } from '../../src/domain/problem.ts'
 import { AT, answer, answered, kinds, mail, Play } from '../support/play.ts'
 
 const pat = { kind: 'person', id: 'pat', name: 'Pat' } as const
 
 const elsewhere = (
+  play: Play,
   about: {
     known?: Message | null
-    living?: Message[]
     later?: Message[]
     fresh?: boolean
     createdAt?: number
+    owes?: Owes
   } = {},
 ): ConversationEvent => ({
   type: 'answered_elsewhere',
   known: about.known ?? null,
   fresh: about.fresh ?? true,
-  ...(about.living ? { living: about.living } : {}),
+  present: [...play.messages.values()],
+  owes: about.owes ?? [],
   ...(about.later ? { later: about.later } : {}),
   message: {
     id: 'e1',
@@ -38,19 +41,21 @@ const sent = () => {
 describe('a person answers from another program', () => {
   it('B10 the answer in the making is called back, and what they wrote stands as sent', () => {
     const play = answered()
-    const turn = play.tell(elsewhere())
+    const turn = play.tell(elsewhere(play, { owes: [{ draft: false, dueAt: null }] }))
     expect(kinds(turn.effects)).toEqual(['withdraw'])
     expect(play.message('e1')).toMatchObject({ direction: 'outgoing', delivery: { status: 'sent' } })
     expect(play.asksToLeave('a1').leave).toMatchObject({ yes: false })
-    expect(play.tell(elsewhere({ known: play.message('e1') })).messages).toEqual([])
+    expect(play.message('e1').details.answers).toEqual(['m1'])
+    expect(play.tell(elsewhere(play, { known: play.message('e1') })).messages).toEqual([])
   })
 
   it('I4 a draft is withdrawn, one that a person worked on stays', () => {
     const play = new Play()
     play.tell(mail('m1', { mode: 'draft' }))
     play.tell(answer('d1', play.state.epoch, true))
-    const edited = { ...play.message('d1'), id: 'd2', details: { edited: true as const } }
-    play.tell(elsewhere({ living: [play.message('d1'), edited] }))
+    play.messages.set('d2', { ...play.message('d1'), id: 'd2', details: { edited: true as const } })
+    const turn = play.tell(elsewhere(play, { owes: [{ draft: true, dueAt: null }] }))
+    expect(turn.effects).toEqual([])
     expect(play.message('d1').delivery).toMatchObject({
       status: 'discarded',
       problem: { code: 'answered_elsewhere' },
@@ -61,11 +66,68 @@ describe('a person answers from another program', () => {
   it('B10 what is old, or a machine’s, calls nothing back, and old mail stands where its time is', () => {
     const play = answered()
     const later = [play.message('m1'), play.message('a1')]
-    const turn = play.tell(elsewhere({ fresh: false, later, createdAt: AT - 1000 }))
+    const turn = play.tell(elsewhere(play, { fresh: false, later, createdAt: AT - 1000 }))
     expect(turn.effects).toEqual([])
     expect(play.state.pending).not.toBeNull()
     expect(['e1', 'm1', 'a1'].map(id => play.message(id).position)).toEqual([0, 1, 2])
     expect(play.state.lastMessage?.id).toBe('a1')
+  })
+})
+
+describe('a person answered before the contact wrote again', () => {
+  /** m1, then m2 a minute later; what is made for both is on its way out. Pat answered between the two. */
+  const both = (mode: 'auto' | 'draft' = 'auto') => {
+    const play = new Play()
+    play.tell(mail('m1', { mode }))
+    play.tell(mail('m2', { mode, createdAt: AT + 60_000 }))
+    play.tell(answer('a1', play.state.epoch, mode === 'draft'))
+    return play
+  }
+
+  it('B10 I1 the answer to both is called back, and what she did not answer is asked for again, alone', () => {
+    const play = both()
+    const owes = [{ draft: false, dueAt: null }]
+    const turn = play.tell(elsewhere(play, { owes }))
+    expect(kinds(turn.effects)).toEqual(['withdraw', 'ask_assistant'])
+    expect(turn.effects[1]).toMatchObject({ epoch: play.state.epoch, draft: false })
+    expect(play.message('e1').details.answers).toEqual(['m1'])
+    const { asked } = askedAbout([...play.messages.values()], play.state.epoch, false)
+    expect(asked.map(one => one.id)).toEqual(['m2'])
+  })
+
+  it('B10 an answer that was still to be made waits until its time', () => {
+    const play = both()
+    const turn = play.tell(elsewhere(play, { owes: [{ draft: false, dueAt: AT + 90_000 }] }))
+    expect(turn.effects.at(-1)).toMatchObject({ kind: 'ask_assistant', dueAt: AT + 90_000 })
+  })
+
+  it('I4 so is the draft, and nothing that nobody owed', () => {
+    const play = both('draft')
+    const turn = play.tell(elsewhere(play, { owes: [{ draft: true, dueAt: null }] }))
+    expect(turn.effects).toMatchObject([{ kind: 'ask_assistant', draft: true }])
+    expect(play.message('a1').delivery?.status).toBe('discarded')
+    const quiet = new Play()
+    quiet.tell(mail('m1', { mode: 'off' }))
+    quiet.tell(mail('m2', { mode: 'off', createdAt: AT + 60_000 }))
+    expect(quiet.tell(elsewhere(quiet)).effects).toEqual([])
+  })
+
+  it('B10 where all that she could answer is answered, nothing is called back', () => {
+    const play = sent()
+    play.tell(mail('m2', { createdAt: AT + 60_000 }))
+    play.tell(answer('a2', play.state.epoch))
+    const { epoch } = play.state
+    expect(play.tell(elsewhere(play, { owes: [{ draft: false, dueAt: null }] })).effects).toEqual([])
+    expect(play.state).toMatchObject({ epoch, pending: { messageId: 'a2' } })
+    expect(play.asksToLeave('a2').leave).toEqual({ yes: true })
+  })
+
+  it('B10 what the machine had in the making for it is not asked for again with the next mail', () => {
+    const play = answered()
+    play.tell(elsewhere(play))
+    play.tell(mail('m2', { createdAt: AT + 60_000 }))
+    const { asked } = askedAbout([...play.messages.values()], play.state.epoch, false)
+    expect(asked.map(one => one.id)).toEqual(['m2'])
   })
 })
 

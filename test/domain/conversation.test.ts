@@ -1,19 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import {
   type Author,
-  askedAbout,
   type ConversationEvent,
   type Effect,
   type Message,
   step,
   type Turn,
 } from '../../src/domain/conversation.ts'
+import { askedAbout } from '../../src/domain/coverage.ts'
 import type { Phase } from '../../src/domain/outbox.ts'
 import { problem } from '../../src/domain/problem.ts'
 import {
   AT,
   answer,
   answered,
+  byMail,
   conversation,
   kinds,
   type MailAbout,
@@ -675,7 +676,7 @@ describe('what people and programs do', () => {
       id,
       sender: { kind: 'person', id: 'pat', name: 'Pat' },
       content: 'Hello',
-      details: {},
+      details: byMail(id),
       createdAt: AT,
     },
   })
@@ -794,6 +795,67 @@ describe('what people and programs do', () => {
     play.tell({ ...answer('d3', play.state.epoch, true), living: living() } as ConversationEvent)
     expect(living().map(one => one.id)).toEqual(['d2', 'd3'])
     expect(new Set([...play.messages.values()].map(one => one.seq)).size).toBe(play.messages.size)
+  })
+
+  const about = (event: ConversationEvent, answers: string[], living: Message[]): ConversationEvent => {
+    if (event.type !== 'answer_made') throw new Error('not an answer')
+    return { ...event, living, message: { ...event.message, details: { ...event.message.details, answers } } }
+  }
+  const drafts = (play: Play) =>
+    [...play.messages.values()].filter(one => one.delivery?.status === 'draft').map(one => one.id)
+
+  it('I3 an answer that says some of what a draft says makes it stale, and leaves any other as it is', () => {
+    const play = new Play()
+    play.tell(mail('m1', { mode: 'draft' }))
+    play.tell(mail('m2'))
+    const { epoch } = play.state
+    play.tell(about(answer('d1', epoch, true), ['m1', 'm2'], []))
+    play.tell(about(answer('d2', epoch, true), ['m1'], []))
+    const living = [play.message('d1'), play.message('d2')]
+    expect(kinds(play.tell(about(answer('a1', epoch), ['m2'], living)).effects)).toEqual(['send'])
+    expect(['d1', 'd2'].map(id => play.message(id).details.stale)).toEqual([true, undefined])
+    expect(approved(play).refused?.code).toBe('draft_stale')
+    expect(new Set([...play.messages.values()].map(one => one.seq)).size).toBe(play.messages.size)
+  })
+
+  it('I3 an approved draft makes one stale that answers more than it does, and one that a person worked on', () => {
+    const play = new Play()
+    play.tell(mail('m1', { mode: 'draft' }))
+    play.tell(mail('m2', { mode: 'draft' }))
+    const { epoch } = play.state
+    for (const [id, answers] of [
+      ['d1', ['m1']],
+      ['wider', ['m1', 'm2']],
+      ['other', ['m2']],
+      ['worked', ['m1']],
+      ['same', ['m1']],
+    ] as const)
+      play.tell(about(answer(id, epoch, true), [...answers], []))
+    play.tell({
+      ...{ type: 'draft_edited', draft: play.message('worked'), content: 'Mine.' },
+      ...{ attachments: [], citations: [] },
+    })
+    const living = drafts(play).map(id => play.message(id))
+    play.tell({
+      type: 'draft_approved',
+      draft: play.message('d1'),
+      by: pat,
+      reread: false,
+      newest: null,
+      living,
+    })
+    expect(drafts(play)).toEqual(['wider', 'other', 'worked'])
+    expect(drafts(play).map(id => play.message(id).details.stale)).toEqual([true, undefined, true])
+  })
+
+  it('I5 a person’s own answer makes the draft stale that somebody worked on', () => {
+    const play = drafted()
+    play.tell({
+      ...{ type: 'draft_edited', draft: play.message('d1'), content: 'Mine.' },
+      ...{ attachments: [], citations: [] },
+    })
+    play.tell({ ...written('p1'), living: [play.message('d1')] } as ConversationEvent)
+    expect(play.message('d1')).toMatchObject({ delivery: { status: 'draft' }, details: { stale: true } })
   })
 
   it('I4 a person’s own answer discards the draft', () => {

@@ -32,10 +32,14 @@ const ORDER = [
   'app',
   'clock',
   'api',
+  'auth',
   'conversation',
   'mailbox',
+  'endpoint',
   'assistants',
   'mail',
+  'wire',
+  'limits',
   'store',
   'env',
   'log',
@@ -90,6 +94,9 @@ describe('the house', () => {
       '@ai-sdk/openai-compatible': ['src/assistants/openai-compatible.ts'],
       'workers-ai-provider': ['src/assistants/workers-ai.ts'],
       'csv-parse/browser/esm/sync': ['src/api/csv.ts'],
+      'better-auth/minimal': ['src/auth/auth.ts'],
+      '@better-auth/passkey': ['src/auth/auth.ts'],
+      jose: ['src/auth/cloudflare-access.ts'],
     }
     for (const [library, expected] of Object.entries(homes))
       expect([...new Set(imports.filter(one => one.to === library).map(one => one.from))], library).toEqual(
@@ -116,6 +123,9 @@ describe('the house', () => {
         '@ai-sdk/openai-compatible',
         'workers-ai-provider',
         'csv-parse',
+        'better-auth',
+        '@better-auth/passkey',
+        'jose',
       ],
     ])
       outside.delete(known)

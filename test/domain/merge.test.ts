@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Effect, MergedPart, Message, Owes } from '../../src/domain/conversation.ts'
-import { AT, answer, answered, conversation, kinds, mail, Play, randomOf } from '../support/play.ts'
+import { AT, answer, answered, byMail, conversation, kinds, mail, Play, randomOf } from '../support/play.ts'
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
 
@@ -134,12 +134,82 @@ describe('two conversations become one', () => {
       type: 'message_written',
       by: pat,
       known: null,
-      message: { id: 'p1', sender: { ...pat, kind: 'person' }, content: 'Hi', details: {}, createdAt: AT },
+      message: {
+        id: 'p1',
+        sender: { ...pat, kind: 'person' },
+        content: 'Hi',
+        details: byMail('p1'),
+        createdAt: AT,
+      },
     })
     merge(loser, winner)
     expect(winner.asksToLeave('p1').leave).toEqual({ yes: true })
     winner.learnsFate('p1', 'sent')
     expect(winner.message('p1').delivery?.status).toBe('sent')
+  })
+
+  const handOver = (from: Play, to: Play, rest = true) =>
+    to.tell({
+      type: 'merged_from',
+      part: {
+        from: from.state.id,
+        messages: inOrder(from),
+        after: null,
+        rest: rest ? { state: from.state, owes: [] } : null,
+      },
+      present: inOrder(to),
+      owes: owes(to),
+    })
+
+  it('TH5 who took over the loser while it was on its way has taken over the winner, whatever had arrived', () => {
+    const [loser, winner] = [other(), answered()]
+    loser.tell(mail('l1', { mode: 'off' }))
+    merge(loser, winner)
+    loser.tell({ type: 'person_took_over' })
+    const turn = handOver(loser, winner)
+    expect(kinds(turn.effects)).toEqual(['withdraw'])
+    expect(winner.state.owner).toBe('person')
+    expect(winner.asksToLeave('a1').leave).toMatchObject({ yes: false })
+    expect(handOver(loser, winner).messages).toEqual([])
+    // Only a part of it: its rest says so when it comes.
+    const late = other('late')
+    late.tell({ type: 'person_took_over' })
+    const third = answered()
+    expect(handOver(late, third, false).effects).toEqual([])
+    expect(third.state.owner).toBe('assistant')
+  })
+
+  it('TH5 through a chain: what changed where it came from counts there, however far each has counted', () => {
+    const [first, second, third] = ['first', 'second', 'third'].map(id => other(id)) as [Play, Play, Play]
+    first.tell(mail('f1'))
+    first.tell(answer('fa', first.state.epoch))
+    first.asksToLeave('fa')
+    for (let n = 0; n < 20; n++) second.tell(mail(`s${n}`, { mode: 'off' }))
+    handOver(first, second)
+    handOver(second, third)
+    expect(third.message('fa').details.from).toMatchObject({ id: 'second', before: [{ id: 'first' }] })
+    // The server's word comes to the first, which had it sent and is not through yet.
+    first.learnsFate('fa', 'sent')
+    expect(first.state.seq).toBeLessThan(second.state.seq)
+    handOver(first, third)
+    expect(third.message('fa').delivery?.status).toBe('sent')
+    // An older word of the second's changes nothing, and neither does the same once more.
+    handOver(second, third)
+    expect(third.message('fa').delivery?.status).toBe('sent')
+    expect(handOver(first, third).messages).toEqual([])
+  })
+
+  it('TH5 a count of another conversation says nothing about when it changed', () => {
+    const [one, two, third] = ['one', 'two', 'third'].map(id => other(id)) as [Play, Play, Play]
+    one.tell(mail('x', { mode: 'off' }))
+    handOver(one, third)
+    // The same message, known by another way as well, in one that has counted further.
+    for (let n = 0; n < 20; n++) two.tell(mail(`t${n}`, { mode: 'off' }))
+    two.tell(mail('x', { mode: 'off' }))
+    two.tell({ type: 'copy_came', message: two.message('x'), at: { inboxId: 'sales', mailId: '9' } })
+    const before = third.message('x').details
+    handOver(two, third)
+    expect(third.message('x').details).toEqual(before)
   })
 
   it(`TH6 any two conversations, in any number of parts, each part perhaps twice: nothing lost, nothing twice, SEED=${SEED}`, () => {

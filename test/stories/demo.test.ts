@@ -1,5 +1,5 @@
 /** The demo as a newcomer runs it: `npm start` in its own process, a mail sent with SMTP, the answer read with IMAP. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,8 +12,8 @@ interface Handle {
   url: string
   siteId: string
   apiKey: string
-  webChatId: null
-  console: null
+  webChatId: string
+  console: { email: string; password: string }
   mail: {
     imap: { host: string; port: number }
     smtp: { host: string; port: number }
@@ -147,10 +147,36 @@ it('DE1 npm start prints the addresses and logins, and writes the handle', () =>
     handle.apiKey,
     handle.mail.inbox.password,
     handle.mail.customer.password,
+    handle.console.email,
+    handle.console.password,
     String(handle.mail.smtp.port),
   ])
     expect(printed).toContain(said)
-  expect(handle).toMatchObject({ webChatId: null, console: null, mail: { imap: { host: '127.0.0.1' } } })
+  expect(handle).toMatchObject({ mail: { imap: { host: '127.0.0.1' } } })
+})
+
+it('DE6 its owner signs in with what was printed, and another comes in by the link, once', async () => {
+  const { handle, printed } = first
+  const signIn = (body: object) =>
+    fetch(`${handle.url}/api/auth/sign-in/email`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+  const roleOf = async (answer: Response) => {
+    const cookie = answer.headers.getSetCookie()[0]!.split(';')[0]!
+    const me = await fetch(`${handle.url}/api/v1/me`, { headers: { cookie } })
+    return ((await me.json()) as { role: string }).role
+  }
+  expect(await roleOf(await signIn(handle.console))).toBe('owner')
+  const link = /http\S+\/setup\/el_\S+/.exec(printed)![0]
+  const mine = { email: 'me@demo.test', password: 'correct horse battery' }
+  const form = new URLSearchParams({ ...mine, name: 'Me', again: mine.password })
+  expect((await fetch(link)).status).toBe(200)
+  const sent = () => fetch(link, { method: 'POST', body: form })
+  expect((await sent()).status).toBe(200)
+  expect((await sent()).status).toBe(410)
+  expect(await roleOf(await signIn(mine))).toBe('owner')
 })
 
 it('DE2 a mail to the inbox is answered into the sender’s mailbox, in the language it was written in', async () => {
@@ -182,6 +208,40 @@ it('DE4 stopped and started again it goes on where it stopped; no process is lef
   })
   await answers(first.handle, 3)
   expect(await titles(first.handle)).toHaveLength(before.length)
+})
+
+it('SA1 what it prints begins a conversation by the API, and the answer is there a moment later', async () => {
+  const { printed, handle } = first
+  const lines = printed
+    .split('\n')
+    .filter(line =>
+      /^ {2}(?:C=\$\(curl|curl -s).*\/api\/v1\/(?:conversations\/ -H 'A.*-d|messages)/.test(line),
+    )
+  expect(lines).toHaveLength(3)
+  const [begin, say, read] = lines.map(line => line.trim())
+  const run = (script: string) => execFileSync('bash', ['-c', script], { encoding: 'utf8' })
+  expect(begin).toContain(handle.webChatId)
+  const said = run(`${begin}\n${say}`)
+  expect(said).toContain('"content":"How do I get a refund?"')
+  const conversation = /"conversation":"([^"]+)"/.exec(said)![1]!
+  let all = ''
+  for (const end = Date.now() + 10_000; Date.now() < end && !all.includes('"outgoing"'); )
+    all = run(`C=${conversation}\n${read}`)
+  expect(all).toContain('30 days')
+})
+
+it('WI7 the document of the API is valid OpenAPI 3.1, with every reference in its place', async () => {
+  const { validate } = await import('@readme/openapi-parser')
+  const document = await (await fetch(`${first.handle.url}/openapi.json`)).json()
+  const said = await validate(document as never)
+  expect(said).toMatchObject({ valid: true })
+})
+
+it('WI10 the page that shows it is there with all its files', async () => {
+  const { url } = first.handle
+  const page = await (await fetch(`${url}/docs`)).text()
+  for (const [, file] of page.matchAll(/(?:src|href)="(\/docs[^"]+)"/g))
+    expect((await fetch(`${url}${file}`)).status, file).toBe(200)
 })
 
 it('DE5 a port that is taken is said so, and nothing is left running', async () => {

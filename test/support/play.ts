@@ -2,6 +2,7 @@
 import {
   type ConversationEvent,
   type ConversationState,
+  type Details,
   type Effect,
   type Message,
   opened,
@@ -100,6 +101,12 @@ export function mail(id: string, about: MailAbout = {}): MailArrived {
   }
 }
 
+/** What goes out as a mail says which; what is said in a chat has none. */
+export function byMail(id: string): Details {
+  const { mail: theirs } = mail('m').message.details
+  return { mail: { ...theirs!, mailId: id, rfcId: `<${id}@shop.example>` } }
+}
+
 export function answer(id: string, epoch: number, draft = false): ConversationEvent {
   return {
     type: 'answer_made',
@@ -111,7 +118,7 @@ export function answer(id: string, epoch: number, draft = false): ConversationEv
       id,
       sender: { kind: 'assistant', id: 'ada', name: 'Ada' },
       content: 'Within 30 days.',
-      details: {},
+      details: byMail(id),
       createdAt: AT + 1000,
     },
   }

@@ -8,13 +8,14 @@ import { eq } from 'drizzle-orm'
 import { NEVER_SYNCED } from '../../src/domain/sync.ts'
 import { mailIdAt, rawKey } from '../../src/mailbox/keys.ts'
 import { Records } from '../../src/mailbox/records.ts'
+import { createApiKey } from '../../src/store/api-keys.ts'
 import { saveArticle } from '../../src/store/articles.ts'
 import { db } from '../../src/store/db.ts'
 import { newId, sha256Hex } from '../../src/store/ids.ts'
 import { EmailSettings, type MailboxConfig, mailboxConfig } from '../../src/store/inboxes.ts'
 import { assistants, inboxes, sites } from '../../src/store/schema.ts'
 import { seal } from '../../src/store/seal.ts'
-import { createApiKey, createSite } from '../../src/store/sites.ts'
+import { createSite } from '../../src/store/sites.ts'
 
 export interface TestMail {
   control: string
@@ -28,7 +29,13 @@ export const testMail = JSON.parse(env.TEST_MAIL) as TestMail
 
 export async function site(): Promise<{ siteId: string; apiKey: string; headers: Record<string, string> }> {
   const siteId = await createSite(db(env.DB), env.KEK, 'Test site', Date.now())
-  const apiKey = await createApiKey(db(env.DB), siteId, 'test', Date.now())
+  const { key: apiKey } = await createApiKey(
+    db(env.DB),
+    env.KEK,
+    siteId,
+    { name: 'test', rateLimit: 1_000_000 },
+    Date.now(),
+  )
   return { siteId, apiKey, headers: { authorization: `Api-Key ${apiKey}` } }
 }
 

@@ -92,7 +92,10 @@ describe('a tick', () => {
       await env.DB.prepare('ALTER TABLE inboxes_away RENAME TO inboxes').run()
     }
     const { jobs } = (await health()).clock
-    expect(Object.keys(jobs).toSorted()).toEqual(['finish_merges', 'wake_conversations'])
+    expect(Object.keys(jobs).toSorted()).toEqual([
+      ...['delete_untaken_uploads', 'finish_merges', 'forget_old_conversations', 'forget_old_keys'],
+      ...['wake_conversations', 'wake_endpoints'],
+    ])
   })
 
   it('CL5 without its settings nothing is done, and the missing one is named', async () => {
@@ -173,7 +176,8 @@ describe('the watchdog', () => {
     const { stub, id } = await forgotten()
     await overdueSince(id, Date.now() - 60_001)
     await env.DB.prepare(
-      `INSERT INTO conversations SELECT site_id, ?2, inbox_id, contact_id, title, status, owner, auto_reply_enabled, linked_to,
+      `INSERT INTO conversations (site_id, id, inbox_id, contact_id, title, status, owner, auto_reply_enabled, linked_to,
+       unread_count, last_read_at, last_message_id, last_message_at, next_due_at, seq, created_at) SELECT site_id, ?2, inbox_id, contact_id, title, status, owner, auto_reply_enabled, linked_to,
        unread_count, last_read_at, last_message_id, last_message_at, 1, seq, created_at FROM conversations WHERE id = ?1`,
     )
       .bind(id, newId())

@@ -20,9 +20,12 @@ async function written(about: Partial<Parameters<typeof mail>[0]> = {}) {
     mail({ to: config.address, messageId: `<first.${config.inboxId}@customer.test>`, ...about }),
   ])
   const stub = conversation(who.siteId, one!.conversationId)
-  const more = (text: string) =>
+  const more = (text: string, headers: string[] = []) =>
     received(config, [
-      mail({ to: config.address, text, headers: [`In-Reply-To: <first.${config.inboxId}@customer.test>`] }),
+      mail({
+        ...{ to: config.address, text },
+        headers: [`In-Reply-To: <first.${config.inboxId}@customer.test>`, ...headers],
+      }),
     ])
   return { ...who, ...one!, config, stub, more }
 }
@@ -110,6 +113,16 @@ describe('copies in D1', () => {
       owner: 'person',
       unreadMessagesCount: 2,
     })
+  })
+
+  it('CO18 a long one is cut between two characters, never inside of one', async () => {
+    const { stub, more, conversationId, headers } = await written()
+    const text = `${'x'.repeat(7_999)}\u00f0\u009f\u0098\u0080 and more`
+    await more(text, ['Content-Type: text/plain; charset=utf-8', 'Content-Transfer-Encoding: 8bit'])
+    expect((await stub.read())!.messages.at(-1)!.content).toContain('x😀 and more')
+    const { body } = await shown(`messages/?conversation=${conversationId}`, headers)
+    const shortened = (body.items as { content: string }[]).at(-1)!.content
+    expect([shortened.length, shortened.isWellFormed(), shortened.at(-1)]).toEqual([7_999, true, 'x'])
   })
 
   it('CO18 the same copy twice is the same', async () => {

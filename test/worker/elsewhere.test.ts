@@ -1,9 +1,11 @@
 /** What people of ours write from other mail programs, as the mailbox shows it: in the Sent folder, or back in INBOX. */
-import { env } from 'cloudflare:workers'
+import { runInDurableObject } from 'cloudflare:test'
+import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { imap } from '../../src/mail/imap.ts'
+import { Records } from '../../src/mailbox/records.ts'
 import { assistant, inbox, site, testMail } from './cast.ts'
-import { arrives, conversationsOf, inboxOf, mail, read, sync, until } from './mail.ts'
+import { arrives, changed, conversationsOf, inboxOf, mail, mailbox, read, sync, until } from './mail.ts'
 
 async function connected(settings: Record<string, unknown> = {}) {
   const { siteId, headers } = await site()
@@ -17,6 +19,9 @@ async function connected(settings: Record<string, unknown> = {}) {
 let count = 0
 const customer = () => `el${++count}.${Date.now()}@customer.test`
 const newMid = () => `<el${++count}.${Date.now()}@customer.test>`
+
+const wait = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+const first = <T>(found: T[]) => (found.length > 0 ? found : null)
 
 const intoSent = (address: string, raw: string) =>
   imap(env).append({
@@ -189,6 +194,62 @@ describe('B10 a person answers from another program', () => {
     expect(await inboxOf(from)).toEqual([])
   })
 
+  it('B10 she answered the first mail before the contact wrote again, and all is seen at once: the second is answered, alone', async () => {
+    const { siteId, headers, config, address } = await connected({ delayMs: 2500, pollMs: 3_600_000 })
+    const [from, asked] = [customer(), newMid()]
+    await arrives(address, [mail({ from, to: address, messageId: asked })])
+    await sync(config)
+    await intoSent(address, letter({ from: address, to: from, answers: asked }))
+    // The server's clock has seconds.
+    await wait(1500)
+    const text = 'Thanks! And how do I reset my password?'
+    await arrives(address, [mail({ from, to: address, headers: [`In-Reply-To: ${asked}`], text })])
+    await sync(config)
+    const [answer] = await until(async () => first(await inboxOf(from)), 15_000)
+    expect(answer!.text).toContain('Forgot password')
+    expect(answer!.text).not.toContain('money back')
+    const [one] = await conversationsOf(headers)
+    const { messages } = await read(siteId, one!.conversation.id)
+    const [m1, m2] = messages.filter(it => it.direction === 'incoming')
+    const ours = messages.filter(it => it.direction === 'outgoing')
+    expect(ours.map(it => it.details.answers)).toEqual([[m1!.id], [m2!.id]])
+  }, 40_000)
+
+  it('HI1 an old mail of ours that an import brings into the thread answers nothing of now', async () => {
+    const { siteId, headers } = await site()
+    const config = await inbox(siteId, { assistantId: await assistant(siteId), settings: { delayMs: 3000 } })
+    const { address } = config
+    const [from, old] = [customer(), newMid()]
+    await intoSent(address, letter({ from: address, to: from, messageId: old, text: 'A year ago' }))
+    await sync(config)
+    await sync(config)
+    await arrives(address, [mail({ from, to: address, headers: [`In-Reply-To: ${old}`] })])
+    await sync(config)
+    expect(await mailbox(config).importHistory({ days: 3, limit: 10, folder: 'Sent' })).toMatchObject({
+      state: 'running',
+    })
+    await until(async () => (await conversationsOf(headers))[0]?.messages.length === 2)
+    await until(async () => (await inboxOf(from)).length === 1, 15_000)
+    const [one] = await conversationsOf(headers)
+    const { messages } = await read(siteId, one!.conversation.id)
+    const asked = messages.find(it => it.direction === 'incoming')!
+    const answers = messages.filter(it => it.direction === 'outgoing').map(it => it.details.answers)
+    expect(answers).toEqual([[], [asked.id]])
+  }, 40_000)
+
+  it('B7 a mail with the Message-ID of one that was answered, and another text, is answered too', async () => {
+    const { headers, config, address } = await connected()
+    const [from, asked] = [customer(), newMid()]
+    await arrives(address, [mail({ from, to: address, messageId: asked })])
+    await sync(config)
+    const [answer] = await until(async () => first(await inboxOf(from)))
+    const again = { from, to: address, messageId: asked, text: 'And how do I reset my password?' }
+    await arrives(address, [mail({ ...again, headers: [`In-Reply-To: ${answer!.messageId}`] })])
+    await sync(config)
+    await until(async () => (await inboxOf(from)).length === 2, 15_000)
+    expect(await conversationsOf(headers)).toHaveLength(1)
+  })
+
   it('B9 our own answers in the Sent folder are known, and stay one', async () => {
     const { headers, config, address } = await connected()
     const from = customer()
@@ -203,6 +264,100 @@ describe('B10 a person answers from another program', () => {
     const [one] = await conversationsOf(headers)
     expect(one!.messages).toHaveLength(2)
   })
+})
+
+describe('SF4 the look at the sent mail before an answer leaves', () => {
+  /** While this runs the bridge keeps whoever asks for the folder of sent mail waiting, until it is let go. */
+  async function withSentHeld(what: (letGo: () => void) => Promise<void>) {
+    const { fetch } = globalThis
+    const held = Promise.withResolvers<void>()
+    globalThis.fetch = (async (...given: Parameters<typeof fetch>) => {
+      const body = typeof given[1]?.body === 'string' ? given[1].body : ''
+      if (String(given[0]).startsWith(env.BRIDGE_URL) && body.includes('"folder":"Sent"')) await held.promise
+      return fetch(...given)
+    }) as typeof fetch
+    try {
+      await what(held.resolve)
+    } finally {
+      held.resolve()
+      globalThis.fetch = fetch
+    }
+  }
+
+  const asked = async (config: Awaited<ReturnType<typeof connected>>['config'], ...writers: string[]) => {
+    await arrives(
+      config.address,
+      writers.map(from => mail({ from, to: config.address })),
+    )
+    await sync(config)
+  }
+
+  it('B10 is one with the look that is under way: what that brings is known before the answer leaves', async () => {
+    const { headers, config, address } = await connected({ delayMs: 2500, pollMs: 3_600_000 })
+    const [from, mid] = [customer(), newMid()]
+    await arrives(address, [mail({ from, to: address, messageId: mid })])
+    await sync(config)
+    await intoSent(address, letter({ from: address, to: from, answers: mid }))
+    await withSentHeld(async letGo => {
+      await wait(2000)
+      await mailbox(config).tick(changed(config))
+      await wait(1500)
+      expect(await inboxOf(from)).toEqual([])
+      letGo()
+      await until(async () => (await conversationsOf(headers))[0]?.messages.some(m => m.type === 'outgoing'))
+    })
+    await wait(2000)
+    const [one] = await conversationsOf(headers)
+    expect(one!.messages.filter(m => m.delivery?.status === 'sent')).toMatchObject([{ by: { name: 'Pat' } }])
+    expect(await inboxOf(from)).toEqual([])
+  }, 40_000)
+
+  it('keeps nobody’s own mail waiting, and an answer for ten seconds at most', async () => {
+    const { headers, config } = await connected({ delayMs: 1000, pollMs: 3_600_000 })
+    const [waits, written] = [customer(), customer()]
+    await asked(config, waits, written)
+    await withSentHeld(async () => {
+      const queued = async () => {
+        const all = (await conversationsOf(headers)).flatMap(one => one.messages)
+        return all.filter(m => m.delivery?.status === 'queued').length === 2
+      }
+      await until(queued)
+      const began = Date.now()
+      const two = await conversationsOf(headers)
+      const conversation = two.find(one => one.conversation.contact.address === written)!.conversation.id
+      const said = await exports.default.fetch('http://edgedesk.test/api/v1/messages/outgoing', {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify({ conversation, content: 'I look after that.' }),
+      })
+      expect(said.status).toBe(200)
+      await until(async () => (await inboxOf(written)).length === 1)
+      expect(Date.now() - began).toBeLessThan(6000)
+      expect(await inboxOf(waits)).toEqual([])
+      await until(async () => (await inboxOf(waits)).length === 1, 20_000)
+      expect(Date.now() - began).toBeGreaterThan(7000)
+    })
+    expect((await inboxOf(written)).map(one => one.text.includes('look after'))).toEqual([true])
+  }, 60_000)
+
+  it('AN1 is over before the mailbox is switched to another account', async () => {
+    const { config } = await connected({ delayMs: 500, pollMs: 3_600_000 })
+    await asked(config, customer())
+    const user = () =>
+      runInDurableObject(
+        mailbox(config),
+        (_, state) => new Records(state.storage.sql).config()!.settings.imap!.user,
+      )
+    const { imap: server } = config.settings
+    const next = { ...config.settings, imap: { ...server!, user: `next-${config.address}` } }
+    await withSentHeld(async letGo => {
+      await wait(2000)
+      await mailbox(config).tick(changed(config, { settings: next }))
+      expect(await user()).toBe(config.address)
+      letGo()
+      await until(async () => (await user()) === next.imap.user)
+    })
+  }, 40_000)
 })
 
 describe('N2 who wrote is what the receiving host can prove', () => {

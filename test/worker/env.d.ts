@@ -10,6 +10,10 @@ declare namespace Cloudflare {
     TEST_MAIL: string
     /** Where test/servers/openai-server.ts is. */
     TEST_MODEL: string
+    /** Where test/servers/webhook-receiver.ts is. */
+    TEST_HOOKS: string
+    REQUESTS: string
+    SEED: string
     TEST_DB_MIGRATIONS: import('cloudflare:test').D1Migration[]
     TEST_SEARCH_MIGRATIONS: import('cloudflare:test').D1Migration[]
   }

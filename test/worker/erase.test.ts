@@ -1,10 +1,11 @@
 /** What is erased here is gone here, and never comes back from the mail server. */
-import { runInDurableObject } from 'cloudflare:test'
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { imap } from '../../src/mail/imap.ts'
-import { assistant, inbox, site, testMail } from './cast.ts'
-import { arrives, control, conversationsOf, inboxOf, mail, sync, until } from './mail.ts'
+import { mergeConversations } from '../../src/store/merges.ts'
+import { assistant, inbox, received, site, testMail } from './cast.ts'
+import { arrives, control, conversationsOf, inboxOf, mail, mailbox, sync, until } from './mail.ts'
 import { member } from './staff.ts'
 
 async function connected(settings: Record<string, unknown> = {}) {
@@ -118,6 +119,205 @@ describe('ED1 a conversation is erased', () => {
           .toArray()
         expect(tables).toEqual([])
       })
+  })
+
+  const conv = (siteId: string, id: string) => env.CONVERSATION.getByName(`${siteId}/${id}`)
+
+  /** Two conversations of one customer; the one that would win is the one of the lower id. */
+  async function two() {
+    const { siteId, headers, config, address } = await connected({ mode: 'off' })
+    const from = customer()
+    for (const text of ['one secret', 'another secret']) {
+      await arrives(address, [mail({ from, to: address, text })])
+      await sync(config)
+    }
+    const [winner, loser] = (await conversationsOf(headers)).map(one => one.conversation.id).toSorted()
+    return { siteId, headers, config, winner: winner!, loser: loser! }
+  }
+
+  /** Something that is still to be done for a mail keeps it where it is. */
+  const kept = (siteId: string, id: string) =>
+    runInDurableObject(conv(siteId, id), (_, state) => {
+      const effect = JSON.stringify({ kind: 'send', id: 'send:x', messageId: 'x' })
+      const due = Date.now() + 3_600_000
+      state.storage.sql.exec(`INSERT INTO effects VALUES ('send:x', ?, ?, NULL, 0)`, effect, due)
+    })
+
+  /** Everything that can still be read of a site's conversations. */
+  async function readable(siteId: string, ...ids: string[]) {
+    const objects = await env.MAIL.list()
+    const rows = await env.DB.prepare(
+      'SELECT content AS text FROM messages WHERE site_id = ?1 UNION ALL SELECT title FROM conversations WHERE site_id = ?1',
+    )
+      .bind(siteId)
+      .all<{ text: string }>()
+    const tables = await Promise.all(
+      ids.map(id =>
+        runInDurableObject(conv(siteId, id), (_, state) =>
+          state.storage.sql.exec(`SELECT name FROM sqlite_master WHERE name = 'messages'`).toArray(),
+        ),
+      ),
+    )
+    return [
+      ...objects.objects.map(object => object.key).filter(key => key.includes(siteId)),
+      ...rows.results.map(row => row.text),
+      ...tables.flat().map(table => table.name),
+    ]
+  }
+
+  it.each(['told', 'untold'] as const)(
+    'ED1 so is what turned out to be part of it and has not arrived, %s of it',
+    async told => {
+      const { siteId, headers, winner, loser } = await two()
+      expect(await mergeConversations(env.DB, siteId, [winner, loser], Date.now())).toEqual([
+        { loserId: loser, winnerId: winner },
+      ])
+      if (told === 'told') {
+        await kept(siteId, loser)
+        await conv(siteId, loser).mergeInto(winner)
+      }
+      expect((await erase(winner, headers)).status).toBe(204)
+      // What the clock would do.
+      await conv(siteId, loser).mergeInto(winner)
+      expect(await readable(siteId, winner, loser)).toEqual([])
+      expect(await conv(siteId, loser).read()).toBeNull()
+    },
+  )
+
+  it('ED1 so is what comes after it was erased', async () => {
+    const { siteId, headers, winner, loser } = await two()
+    expect((await erase(winner, headers)).status).toBe(204)
+    await mergeConversations(env.DB, siteId, [winner, loser], Date.now())
+    await conv(siteId, loser).mergeInto(winner)
+    await until(async () => (await readable(siteId, winner, loser)).length === 0)
+    const left = await env.DB.prepare(
+      'SELECT count(*) AS n FROM emails WHERE site_id = ?1 AND erased_at IS NULL',
+    )
+      .bind(siteId)
+      .first<{ n: number }>()
+    expect(left!.n).toBe(0)
+  })
+
+  it('ED1 erased under the id of a part that is on its way, the whole is erased, and shown nowhere', async () => {
+    const { siteId, headers, winner, loser } = await two()
+    await mergeConversations(env.DB, siteId, [winner, loser], Date.now())
+    await kept(siteId, loser)
+    await conv(siteId, loser).mergeInto(winner)
+    await conv(siteId, loser).erase()
+    expect(await readable(siteId, winner, loser)).toEqual([])
+    expect(await conversationsOf(headers)).toEqual([])
+  })
+
+  it('ED1 torn down on the way, the alarm goes on with it', async () => {
+    const { siteId, winner, loser } = await two()
+    const { messages } = (await conv(siteId, loser).read())!
+    await env.DB.prepare('ALTER TABLE message_ids RENAME TO away').run()
+    try {
+      const ended = await runInDurableObject(conv(siteId, winner), object =>
+        object.erase().then(
+          () => 'well',
+          () => 'badly',
+        ),
+      )
+      expect(ended).toBe('badly')
+      // Nothing is read there from the first moment on.
+      expect(await conv(siteId, winner).read()).toBeNull()
+      expect((await readable(siteId)).length).toBeGreaterThan(3)
+    } finally {
+      await env.DB.prepare('ALTER TABLE away RENAME TO message_ids').run()
+    }
+    expect(await runDurableObjectAlarm(conv(siteId, winner))).toBe(true)
+    const left = await until(async () => {
+      const all = await readable(siteId, winner)
+      return all.length === 3 ? all : null
+    })
+    // The other one's mail, words and title.
+    expect(left.slice(1)).toEqual([messages[0]!.content, 'A question'])
+    expect((await conv(siteId, loser).read())!.messages).toEqual(messages)
+  })
+
+  it('ED1 a mail that was on its way into it leaves nothing either', async () => {
+    const { siteId, headers, config, winner } = await two()
+    const { messages } = (await conv(siteId, winner).read())!
+    expect((await erase(winner, headers)).status).toBe(204)
+    // As it was when that mail found its conversation: before D1 forgot it.
+    const { mail: named } = messages[0]!.details
+    await env.DB.prepare(
+      'INSERT INTO message_ids (site_id, rfc_id, message_id, conversation_id, ours) VALUES (?1, ?2, ?3, ?4, 0)',
+    )
+      .bind(siteId, named!.rfcId!.replace(/[<>]/g, ''), messages[0]!.id, winner)
+      .run()
+    await env.DB.prepare(
+      'INSERT INTO participants (site_id, conversation_id, address, wrote) VALUES (?1, ?2, ?3, 1)',
+    )
+      .bind(siteId, winner, named!.replyTo!.address)
+      .run()
+    const before = await readable(siteId)
+    const parts = [
+      '--b',
+      'Content-Type: text/plain',
+      '',
+      'See this.',
+      '--b',
+      'Content-Disposition: attachment; filename="a"',
+      '',
+      'a',
+      '--b--',
+    ]
+    const [late] = await received(config, [
+      mail({
+        ...{ from: named!.replyTo!.address, to: config.address, text: parts.join('\r\n') },
+        headers: [
+          `In-Reply-To: ${named!.rfcId}`,
+          ...['MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary="b"'],
+        ],
+      }),
+    ])
+    expect(late!.conversationId).toBe(winner)
+    expect(await readable(siteId)).toEqual(before)
+  })
+
+  it('ED1 its mailbox keeps no word of what was sent, and nobody’s address', async () => {
+    const { siteId, headers, config, address } = await connected({ quoteOriginal: true })
+    const from = customer()
+    await arrives(address, [mail({ from, to: address, text: 'My secret: how do I get a refund?' })])
+    await sync(config)
+    await until(async () => (await inboxOf(from)).length === 1)
+    const [one] = await until(async () => {
+      const all = await conversationsOf(headers)
+      return all[0]?.messages.some(m => m.delivery?.status === 'sent') ? all : null
+    })
+    const outbox = () =>
+      runInDurableObject(mailbox(config), (_, state) =>
+        state.storage.sql
+          .exec<{ id: string; phase: string; rfc_id: string }>('SELECT * FROM outbox')
+          .toArray(),
+      )
+    const [before] = await outbox()
+    for (const word of ['My secret', 'money back', from]) expect(JSON.stringify(before)).toContain(word)
+    expect((await erase(one!.conversation.id, headers)).status).toBe(204)
+    const [after] = await outbox()
+    expect(after).toMatchObject({ id: before!.id, phase: 'sent', rfc_id: before!.rfc_id })
+    for (const word of ['secret', 'money', from]) expect(JSON.stringify(after)).not.toContain(word)
+    expect(await readable(siteId, one!.conversation.id)).toEqual([])
+  })
+
+  it('ED2 a mail that waits in the outbox is withdrawn, and says nothing any more', async () => {
+    const { headers, config, address } = await connected({
+      smtp: { host: testMail.host, port: 1, user: 'nobody' },
+    })
+    await arrives(address, [mail({ from: customer(), to: address })])
+    await sync(config)
+    const outbox = () =>
+      runInDurableObject(mailbox(config), (_, state) =>
+        state.storage.sql.exec<{ phase: string; mail: string }>('SELECT phase, mail FROM outbox').toArray(),
+      )
+    await until(async () => (await outbox())[0]?.phase === 'retry')
+    const [one] = await conversationsOf(headers)
+    expect((await erase(one!.conversation.id, headers)).status).toBe(204)
+    const [row] = await outbox()
+    expect(row!.phase).toBe('withdrawn')
+    expect(row!.mail).not.toContain('money')
   })
 
   it('ED2 an answer that has not left does not leave, and a reply to what was erased is a new conversation', async () => {

@@ -111,7 +111,7 @@ describe('what a request got wrong', () => {
       expect(await refusal(await ask(path, { headers }))).toMatchObject({
         code: 'missing_field',
         field: 'conversation',
-        message: '"conversation" is required.',
+        message: '"conversation" is required, or "text".',
       })
   })
 

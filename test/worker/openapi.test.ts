@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { app } from '../../src/app.ts'
 
 interface Operation {
+  operationId?: string
+  tags?: string[]
   summary?: string
   security?: unknown[]
   parameters?: { name: string; in: string; required?: boolean; schema: unknown }[]
@@ -37,7 +39,7 @@ describe('/openapi.json', () => {
       .filter(
         route =>
           route.method !== 'ALL' &&
-          !route.path.startsWith('/hooks') &&
+          !/^\/(?:hooks|docs|files)\b/.test(route.path) &&
           !['/', '/openapi.json'].includes(route.path),
       )
       .map(route => `${route.method.toLowerCase()} ${bare(route.path)}`)
@@ -98,5 +100,29 @@ describe('/openapi.json', () => {
   it('AC4 what asks for no key says so', () => {
     for (const { path, operation } of operations)
       expect(operation.security, path).toEqual(path.includes('health') ? [] : undefined)
+  })
+
+  it('WI10 each operation has a name of its own and a group, and a POST its Idempotency-Key', () => {
+    const names = operations.map(({ operation }) => operation.operationId)
+    expect(new Set(names).size).toBe(names.length)
+    expect(names).toContain('postConversationsByIdMerge')
+    for (const { path, method, operation } of operations) {
+      expect(operation.tags, path).toHaveLength(1)
+      const keyed = operation.parameters?.some(one => one.name === 'Idempotency-Key') ?? false
+      expect(keyed, `${method} ${path}`).toBe(method === 'post' && path.startsWith('/api/v1/'))
+    }
+  })
+
+  it('WI10 the page loads nothing of elsewhere', async () => {
+    const answer = await exports.default.fetch('http://edgedesk.test/docs')
+    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'")
+    const text = await answer.text()
+    const loaded = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(match => match[1]!)
+    expect(loaded.length).toBeGreaterThan(2)
+    for (const one of loaded) {
+      expect(one).toMatch(/^\//)
+      if (!/\.(?:css|bundle\.js)$|bundle/.test(one))
+        expect((await exports.default.fetch(`http://edgedesk.test${one}`)).status, one).toBe(200)
+    }
   })
 })

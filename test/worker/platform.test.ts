@@ -40,11 +40,23 @@ async function dueNow(config: MailboxConfig) {
   await mailbox(config).news()
 }
 
+/** What is done to D1 here is done to its sessions too. */
+function sessionsToo(): void {
+  Object.assign(env.DB, {
+    withSession: () => ({
+      prepare: (query: string) => env.DB.prepare(query),
+      batch: (all: D1PreparedStatement[]) => env.DB.batch(all),
+      getBookmark: () => null,
+    }),
+  })
+}
+
 const WRITES = /^\s*(?:INSERT|UPDATE|REPLACE|WITH[\s\S]*\bINSERT\b)/i
 
 /** D1 at its largest size (https://developers.cloudflare.com/d1/platform/limits/): every write is refused, reading goes on. */
 async function whileFull<T>(run: () => Promise<T>): Promise<T> {
-  const { prepare, batch } = env.DB
+  const { prepare, batch, withSession } = env.DB
+  sessionsToo()
   const refusing = new WeakSet<D1PreparedStatement>()
   const full = async () => {
     throw new Error('D1_ERROR: Exceeded maximum DB size')
@@ -65,7 +77,7 @@ async function whileFull<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run()
   } finally {
-    Object.assign(env.DB, { prepare, batch })
+    Object.assign(env.DB, { prepare, batch, withSession })
   }
 }
 
@@ -392,7 +404,8 @@ describe('lives and time', () => {
   /** Holds the first call of this kind, before it is made or when it is done, and says when one is held. */
   function holding(kind: (asked: Asked) => boolean, when: 'before' | 'after') {
     const { put, get } = env.MAIL
-    const { prepare, batch } = env.DB
+    const { prepare, batch, withSession } = env.DB
+    sessionsToo()
     const queries = new WeakMap<D1PreparedStatement, string>()
     const seen = { held: false }
     const held = async <T>(asked: Asked, call: () => Promise<T>): Promise<T> => {
@@ -424,7 +437,7 @@ describe('lives and time', () => {
       isHeld: () => seen.held,
       letGo: () => {
         Object.assign(env.MAIL, { put, get })
-        Object.assign(env.DB, { prepare, batch })
+        Object.assign(env.DB, { prepare, batch, withSession })
       },
     }
   }

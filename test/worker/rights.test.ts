@@ -115,6 +115,7 @@ describe('an agent', () => {
       db(counted),
       siteId,
       boxes.map(box => box.inboxId),
+      undefined,
       null,
       11,
     )

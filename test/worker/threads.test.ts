@@ -1,4 +1,5 @@
 /** Threads whose mails come in any order, on the real servers: late parents, conversations that turn out to be one, strangers. */
+import { runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { assistant, inbox, site } from './cast.ts'
@@ -200,6 +201,60 @@ describe('TH3 conversations that turn out to be one', () => {
     expect(one[0]!.conversation).toMatchObject({ id: taken, owner: 'person' })
     expect(one[0]!.messages.filter(m => m.type === 'incoming')).toHaveLength(3)
   })
+
+  const conv = (siteId: string, id: string) => env.CONVERSATION.getByName(`${siteId}/${id}`)
+
+  it('TH5 in a chain, where the next is on its way itself, what was owed is answered once, at the end of it', async () => {
+    const { siteId, headers, config, address } = await connected({ delayMs: 2000, pollMs: 3_600_000 })
+    const off = { ...config, settings: { ...config.settings, mode: 'off' as const } }
+    const from = customer()
+    await arrives(address, [mail({ from, to: address, text: 'c' }), mail({ from, to: address, text: 'b' })])
+    await sync(off)
+    await arrives(address, [mail({ from, to: address, text: 'How do I get a refund?' })])
+    await sync(config)
+    const all = await conversationsOf(headers)
+    const [a, b, c] = ['refund', 'b', 'c'].map(
+      text => all.find(one => one.messages[0]!.content.includes(text))!.conversation.id,
+    ) as [string, string, string]
+    const effects = (what: string, ...bindings: string[]) =>
+      runInDurableObject(conv(siteId, b), (_, { storage }) => storage.sql.exec(what, ...bindings).toArray())
+    const effect = JSON.stringify({ kind: 'send', id: 'send:x', messageId: 'x' })
+    await effects(`INSERT INTO effects VALUES ('send:x', ?, 4000000000000, NULL, 0)`, effect)
+    await conv(siteId, b).mergeInto(c)
+    await conv(siteId, a).mergeInto(b)
+    await new Promise(resolve => setTimeout(resolve, 500))
+    await effects(`DELETE FROM effects WHERE id = 'send:x'`)
+    await until(async () => (await inboxOf(from)).length === 1, 20_000)
+    const whole = await read(siteId, a)
+    expect(whole.state).toMatchObject({ id: c, length: 4 })
+    expect(whole.messages.map(one => one.content).slice(0, 3)).toEqual(['c', 'b', 'How do I get a refund?'])
+    expect(whole.messages[3]!.details.answers).toEqual([whole.messages[2]!.id])
+  }, 40_000)
+
+  it('I3 TH5 the answer that one owed makes the draft stale that is made for both', async () => {
+    const { siteId, headers, config, address } = await connected({ pollMs: 3_600_000 })
+    const drafts = { ...config, settings: { ...config.settings, mode: 'draft' as const } }
+    const slow = { ...config, settings: { ...config.settings, delayMs: 2500 } }
+    const from = customer()
+    await arrives(address, [mail({ from, to: address, text: 'How do I reset my password?' })])
+    await sync(drafts)
+    const [winner] = await until(async () => {
+      const all = await conversationsOf(headers)
+      return all[0]?.messages.some(m => m.delivery?.status === 'draft') ? all : null
+    })
+    await arrives(address, [mail({ from, to: address, text: 'How do I get a refund?' })])
+    await sync(slow)
+    const { id: winnerId } = winner!.conversation
+    const loser = (await conversationsOf(headers)).find(one => one.conversation.id !== winnerId)!
+    await conv(siteId, loser.conversation.id).mergeInto(winnerId)
+    await until(async () => (await inboxOf(from)).length === 1, 20_000)
+    const { messages } = await read(siteId, winnerId)
+    const draft = messages.find(one => one.delivery?.status === 'draft')!
+    const by = { kind: 'person' as const, id: 'pat', name: 'Pat' }
+    expect(await conv(siteId, winnerId).approveDraft(draft.id, by, false)).toMatchObject({
+      problem: { code: 'draft_stale' },
+    })
+  }, 40_000)
 
   it('CL8 a merge that could not be told is told by the clock', async () => {
     const { siteId, headers, config, address } = await connected()

@@ -1,0 +1,243 @@
+/**
+ * Where one-time links lead: `/setup/{token}`, `/invite/{token}`, `/reset/{token}`. Plain HTML forms without any script, so that a person
+ * needs no more than a browser. Looking at one uses nothing up (mail scanners look); sending the form does.
+ */
+import { type Context, Hono } from 'hono'
+import { html, raw } from 'hono/html'
+import type { HtmlEscapedString } from 'hono/utils/html'
+import { z } from 'zod'
+import { normaliseAddress } from '../domain/address.ts'
+import { PASSWORD_CHARACTERS, weakness } from '../domain/password.ts'
+import { log } from '../log.ts'
+import { addAuditEntry } from '../store/audit.ts'
+import { db } from '../store/db.ts'
+import { newId } from '../store/ids.ts'
+import { memberById } from '../store/members.ts'
+import { addressOfUser, join, linkOf, type OneTimeLink, userWithAddress } from '../store/sign-in.ts'
+import { nameOfSite } from '../store/sites.ts'
+import type { Access } from './access.ts'
+import { ONE_LINE } from './inbox-fields.ts'
+import { addressOf, limitOf } from './sign-in.ts'
+
+type C = Context<Access>
+type Html = HtmlEscapedString | Promise<HtmlEscapedString>
+
+/** What the form is about. */
+interface Asked {
+  link: OneTimeLink
+  siteName: string
+  /** Known of an invitation and a reset; of a setup the form asks for it. */
+  email: string | null
+  name: string | null
+  /** Whether whoever has that address signs in already, and must say their password rather than set one. */
+  proves: boolean
+  /** Who signs in as that member now. */
+  userId: string | null
+}
+
+const STYLE = `
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 10vh auto; padding: 0 1rem; color: #1c1c1e; background: #fff }
+h1 { font-size: 1.4rem }
+label { display: block; margin: 1rem 0 }
+input:not([type=hidden]) { display: block; box-sizing: border-box; width: 100%; padding: .5rem; font: inherit; border: 1px solid #8e8e93; border-radius: .4rem }
+button { padding: .6rem 1.2rem; font: inherit; color: #fff; background: #0b5fff; border: 0; border-radius: .4rem }
+[role=alert] { padding: .6rem .8rem; border-left: .25rem solid #c1121f; background: #fdecee }
+@media (prefers-color-scheme: dark) { body { color: #f2f2f7; background: #1c1c1e } input:not([type=hidden]) { color: inherit; background: #2c2c2e } [role=alert] { background: #4a1d22 } }
+`
+
+/** Nothing is loaded, nothing runs, and of styles this one alone is taken: by its digest (CSP3 §8.2). */
+async function policy(): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(STYLE)))
+  const style = `'sha256-${btoa(String.fromCharCode(...digest))}'`
+  return `default-src 'none'; style-src ${style}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'`
+}
+
+export const oneTimePages = new Hono<Access>({ strict: false })
+// Every method, so that none of them is a route of the API.
+for (const kind of ['setup', 'invite', 'reset'] as const)
+  oneTimePages.all(`/${kind}/:token`, async c => {
+    await guard(c)
+    const asked = await askedFor(c, kind)
+    if (!asked) return c.html(page('This link is not good', gone(kind)), 410)
+    if (c.req.method === 'GET' || c.req.method === 'HEAD') return c.html(form(asked))
+    if (c.req.method !== 'POST') return c.html(page('Not so', html`<p>Open this link in a browser.</p>`), 405)
+    return taken(c, asked)
+  })
+
+/** The address of this page is a secret: no other site, no cache and no frame gets it. */
+async function guard(c: C): Promise<void> {
+  c.header('content-security-policy', await policy())
+  c.header('cache-control', 'no-store')
+  c.header('referrer-policy', 'no-referrer')
+  c.header('x-robots-tag', 'noindex')
+}
+
+async function askedFor(c: C, kind: OneTimeLink['kind']): Promise<Asked | null> {
+  const d1 = db(c.env.DB)
+  const link = await linkOf(d1, kind, c.req.param('token') ?? '', Date.now())
+  if (!link) return null
+  const siteName = await nameOfSite(d1, link.siteId)
+  const asked = { link, siteName, email: link.email, name: link.name, proves: false, userId: null }
+  if (kind === 'setup') return asked
+  if (kind === 'invite') return withUser(c, asked, null)
+  const member = await memberById(d1, link.siteId, link.memberId ?? '')
+  if (!member) return null
+  return withUser(c, { ...asked, email: member.email, name: member.name }, member.userId)
+}
+
+/** An address that somebody signs in with already stays theirs: no link lets another set its password. */
+async function withUser(c: C, asked: Asked, ofMember: string | null): Promise<Asked> {
+  const d1 = db(c.env.DB)
+  // A member's address may have been changed since; one signs in with the one one joined with.
+  if (ofMember !== null)
+    return { ...asked, email: (await addressOfUser(d1, ofMember)) ?? asked.email, userId: ofMember }
+  const user = await userWithAddress(d1, asked.email!)
+  return user ? { ...asked, userId: user.id, proves: true } : asked
+}
+
+const Form = z.object({
+  email: z.email().max(254).optional(),
+  name: z.string().trim().max(200).regex(ONE_LINE).optional(),
+  password: z.string().max(1000),
+  again: z.string().max(1000).optional(),
+})
+
+async function taken(c: C, known: Asked): Promise<Response> {
+  const limit = await limitOf(c.env, 'address', addressOf(c.req.raw))
+  const wait = await limit.take()
+  if (wait) {
+    c.header('retry-after', String(wait))
+    return c.html(form(known, 'Too many attempts. Try again later.'), 429)
+  }
+  const sent = Form.safeParse(await c.req.parseBody().catch(() => null))
+  if (!sent.success) return c.html(form(known, 'Fill in every field.'), 400)
+  let asked = known
+  if (asked.email === null) {
+    if (!sent.data.email) return c.html(form(known, 'Write your e-mail address.'), 400)
+    asked = await withUser(c, { ...asked, email: normaliseAddress(sent.data.email) }, null)
+  }
+  const why = asked.proves ? await unproved(c, asked, sent.data.password) : unfit(asked, sent.data)
+  if (why) {
+    const status = asked.proves ? 401 : 400
+    return c.html(form({ ...asked, name: sent.data.name ?? asked.name }, why), status)
+  }
+  const done = await accepted(c, asked, sent.data)
+  if (!done) return c.html(page('This link is not good', gone(asked.link.kind)), 410)
+  await limit.forgive(false)
+  return c.html(
+    page('Done', html`<p>You can sign in to ${asked.siteName} with <strong>${asked.email}</strong> now.</p>`),
+  )
+}
+
+/** Whoever signs in already says their password; it is tried no oftener here than at the front door. */
+async function unproved(c: C, asked: Asked, password: string): Promise<string | null> {
+  const limit = await limitOf(c.env, 'account', asked.email!)
+  if (await limit.take()) return 'Too many attempts. Try again later.'
+  const { isPassword } = await import('../auth/password.ts')
+  const user = await userWithAddress(db(c.env.DB), asked.email!)
+  if (!user?.password || !(await isPassword(password, user.password)))
+    return 'You sign in with this address already. Write the password that you have.'
+  await limit.forgive(true)
+  return null
+}
+
+function unfit(asked: Asked, { name, password, again }: z.infer<typeof Form>): string | null {
+  if (asked.link.kind !== 'reset' && !name) return 'Write your name.'
+  if (password !== again) return 'The two passwords are not the same.'
+  const email = asked.email!
+  return weakness(password, [name ?? asked.name ?? '', email, email.split('@')[0]!, asked.siteName])
+}
+
+async function accepted(c: C, asked: Asked, sent: z.infer<typeof Form>): Promise<boolean> {
+  const { hashPassword } = await import('../auth/password.ts')
+  const at = Date.now()
+  const name = sent.name || asked.name || asked.email!
+  const done = await join(c.env.DB, {
+    link: asked.link,
+    email: asked.email!,
+    name,
+    userId: asked.userId,
+    password: asked.proves ? null : await hashPassword(sent.password),
+    at,
+  })
+  if (!done) return false
+  const action = { setup: 'member.set_up', invite: 'member.joined', reset: 'member.password_reset' }
+  await addAuditEntry(db(c.env.DB), {
+    id: newId(at),
+    siteId: asked.link.siteId,
+    actorKind: 'member',
+    actorId: done.memberId,
+    actorName: name,
+    action: action[asked.link.kind],
+    targetId: done.memberId,
+    changes: JSON.stringify(asked.link.role ? { role: { to: asked.link.role } } : {}),
+    requestId: c.get('requestId'),
+    at,
+  }).catch(error => log('audit_failed', { requestId: c.get('requestId') }, error))
+  return true
+}
+
+function form(asked: Asked, why?: string): Html {
+  const { link, siteName, email, name, proves } = asked
+  const title = {
+    setup: `The first owner of ${siteName}`,
+    invite: `Join ${siteName}`,
+    reset: `A new password for ${siteName}`,
+  }[link.kind]
+  const { least, most } = PASSWORD_CHARACTERS
+  return page(
+    title,
+    html`${why ? html`<p role="alert">${why}</p>` : ''}
+      <form method="post">
+        ${
+          link.kind === 'setup'
+            ? html`<label>E-mail address
+          <input name="email" type="email" value="${email ?? ''}" autocomplete="username" required maxlength="254"></label>`
+            : html`<p>You sign in with <strong>${email}</strong>.</p>
+        <input type="hidden" autocomplete="username" value="${email}">`
+        }
+        ${
+          link.kind === 'reset' || proves
+            ? ''
+            : html`<label>Your name
+          <input name="name" value="${name ?? ''}" autocomplete="name" required maxlength="200"></label>`
+        }
+        ${
+          proves
+            ? html`<p>You have a password for this address already. Write it to join.</p>
+        <label>Password
+          <input name="password" type="password" autocomplete="current-password" required></label>`
+            : html`<label>New password, at least ${least} characters
+          <input name="password" type="password" autocomplete="new-password" required minlength="${least}" maxlength="${most}"></label>
+        <label>The same again
+          <input name="again" type="password" autocomplete="new-password" required maxlength="${most}"></label>`
+        }
+        ${link.removesFactors ? html`<p>Your second factor and your passkeys are taken away; set them up again afterwards.</p>` : ''}
+        <button>${link.kind === 'reset' ? 'Set the password' : 'Join'}</button>
+      </form>`,
+  )
+}
+
+function gone(kind: OneTimeLink['kind']): Html {
+  const next = {
+    setup: html`<p>Whoever deployed this prints a new one with <code>npm run deploy -- owner-link</code>.</p>`,
+    invite: html`<p>Ask whoever invited you to send it again.</p>`,
+    reset: html`<p>Ask for another one.</p>`,
+  }
+  return html`<p>It was used, ran out, was taken back, or was not copied whole.</p>${next[kind]}`
+}
+
+function page(title: string, body: Html): Html {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<style>${raw(STYLE)}</style>
+</head>
+<body><main><h1>${title}</h1>
+${body}
+</main></body>
+</html>`
+}

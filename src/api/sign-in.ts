@@ -1,0 +1,324 @@
+/**
+ * `/api/auth/*`: signing in and out, second factors, passkeys. better-auth answers (src/auth/auth.ts), in its own shapes, so that its
+ * client library fits; here stands which of its paths are open at all, how often they may be tried, and what the audit log hears.
+ */
+import { type Context, Hono } from 'hono'
+import { getCookie } from 'hono/cookie'
+import { z } from 'zod'
+import { isOurs, readSession, sessionCookie } from '../auth/session.ts'
+import { normaliseAddress } from '../domain/address.ts'
+import { weakness } from '../domain/password.ts'
+import { settings } from '../env.ts'
+import { log } from '../log.ts'
+import { addAuditEntry } from '../store/audit.ts'
+import { db } from '../store/db.ts'
+import { newId, sha256Hex } from '../store/ids.ts'
+import { membershipsOf } from '../store/members.ts'
+import { addLink, endSessionWithToken, sweepSignIn, userWithAddress } from '../store/sign-in.ts'
+import { signInSecret } from '../store/sites.ts'
+import type { Access } from './access.ts'
+import { LASTS_MS, newLink } from './one-time-links.ts'
+import { mailingInbox, sendSiteMail } from './site-mail.ts'
+
+/**
+ * Every path that is open, and what the audit log calls it. What is not here is 404, so that a new release of the library opens no door
+ * that nobody looked at; `/list-sessions` and the like are `/api/v1/me/sessions`, which does not hand out the tokens of other sessions.
+ */
+const OPEN: Record<string, string | null> = {
+  'POST /sign-in/email': 'session.began',
+  'POST /sign-out': null,
+  'GET /get-session': null,
+  'POST /change-password': 'member.password_changed',
+  'POST /request-password-reset': null,
+  'POST /two-factor/enable': null,
+  'POST /two-factor/disable': 'member.two_factor_disabled',
+  'POST /two-factor/get-totp-uri': null,
+  'POST /two-factor/generate-backup-codes': 'member.backup_codes_made',
+  'POST /two-factor/verify-totp': 'session.began',
+  'POST /two-factor/verify-backup-code': 'session.began',
+  'GET /passkey/generate-register-options': null,
+  'POST /passkey/verify-registration': 'member.passkey_added',
+  'GET /passkey/generate-authenticate-options': null,
+  'POST /passkey/verify-authentication': 'session.began',
+  'GET /passkey/list-user-passkeys': null,
+  'POST /passkey/update-passkey': null,
+  'POST /passkey/delete-passkey': 'member.passkey_removed',
+}
+
+const MINUTE_MS = 60_000
+/** Attempts that fail, by where they come from (an office of forty people has one address) and by whose account they are at. */
+export const ATTEMPTS = {
+  address: { most: 40, windowMs: 10 * MINUTE_MS },
+  account: { most: 10, windowMs: 15 * MINUTE_MS },
+  reset: { most: 3, windowMs: 60 * MINUTE_MS },
+  /** A code of an app is good once (RFC 6238 §5.2), for as long as it could be: its own half minute and the ones beside it. */
+  code: { most: 1, windowMs: 2 * MINUTE_MS },
+}
+
+type Body = Record<string, unknown>
+type C = Context<Access>
+
+export const signIn = new Hono<Access>({ strict: false }).all('/*', async c => {
+  const path = c.req.path.replace(/^\/api\/auth/, '').replace(/(.)\/$/, '$1')
+  const row = `${c.req.method} ${path}`
+  if (!(row in OPEN)) return refused(c, 404, 'NOT_FOUND', 'There is nothing at this address.')
+  const { PUBLIC_URL } = settings(c.env)
+  if (speaksAsBrowser(c.req.raw) && !isOurs(c.req.raw, PUBLIC_URL))
+    return refused(c, 403, 'CROSS_SITE', 'This request came from another site’s page.')
+  if (c.req.method === 'GET') return answered(c, path, null)
+  const body = await bodyOf(c)
+  if (body === null) return refused(c, 400, 'BAD_JSON', 'The body is not valid JSON.')
+  switch (path) {
+    case '/sign-in/email':
+      return byPassword(c, path, body)
+    case '/request-password-reset':
+      return requestReset(c, body)
+    case '/change-password':
+      return changePassword(c, path, body)
+    case '/passkey/verify-authentication':
+      // A passkey stands for both factors, so it must have asked for a finger, a face or a PIN.
+      if (!verifiedUser(body))
+        return refused(c, 401, 'USER_NOT_VERIFIED', 'The passkey did not verify who uses it.')
+      return tried(c, path, body)
+    default:
+      return tried(c, path, body)
+  }
+})
+
+const Credentials = z.object({
+  email: z.string().max(320),
+  password: z.string().max(1000),
+  rememberMe: z.boolean().optional(),
+})
+
+async function byPassword(c: C, path: string, body: Body): Promise<Response> {
+  const given = Credentials.safeParse(body)
+  if (!given.success) return refused(c, 400, 'VALIDATION_ERROR', 'Send "email" and "password".')
+  const email = normaliseAddress(given.data.email)
+  return tried(c, path, { ...given.data, email }, email)
+}
+
+/** Answers, where neither the address nor the account was tried too often. Good attempts are not counted. */
+async function tried(c: C, path: string, body: Body, email?: string): Promise<Response> {
+  const address = await limitOf(c.env, 'address', addressOf(c.req.raw))
+  const account = email === undefined ? null : await limitOf(c.env, 'account', email)
+  for (const limit of [address, account]) {
+    const wait = limit && (await limit.take())
+    if (wait) return tooMany(c, wait)
+  }
+  const before = await sessionOf(c)
+  const answer = await answered(c, path, body)
+  if (answer.status >= 400) return answer
+  const said = (await answer
+    .clone()
+    .json()
+    .catch(() => null)) as { token?: string | null; user?: { id?: string; email?: string } } | null
+  const isUsed = path === '/two-factor/verify-totp' && (await usedBefore(c.env, body, said?.user?.id))
+  if (isUsed && !before) {
+    await endSessionWithToken(db(c.env.DB), said?.token ?? '')
+    return refused(c, 401, 'INVALID_CODE', 'This code was used already. Wait for the next one.')
+  }
+  await told(c, path, before, answer.clone())
+  await address.forgive(false)
+  // Half of a sign-in is none: where a second factor is still to come, the attempt counts until it came.
+  if (said?.token) await (account ?? (await limitOf(c.env, 'account', said.user?.email ?? ''))).forgive(true)
+  return answer
+}
+
+async function usedBefore(env: Env, body: Body, userId = ''): Promise<boolean> {
+  const code = await limitOf(env, 'code', `${userId} ${String(body.code).trim()}`)
+  return (await code.take()) > 0
+}
+
+async function changePassword(c: C, path: string, body: Body): Promise<Response> {
+  const wanted = z.object({ newPassword: z.string(), currentPassword: z.string().max(1000) }).safeParse(body)
+  if (!wanted.success) return refused(c, 400, 'VALIDATION_ERROR', 'Send "currentPassword" and "newPassword".')
+  const session = await sessionOf(c)
+  if (!session) return refused(c, 401, 'UNAUTHORIZED', 'Sign in first.')
+  const { member } = session
+  const weak = weakness(wanted.data.newPassword, [member.name, member.email, member.email.split('@')[0]!])
+  if (weak) return refused(c, 400, 'PASSWORD_TOO_WEAK', weak)
+  // Whoever had the old password is out, whatever was asked for.
+  return tried(c, path, { ...wanted.data, revokeOtherSessions: true }, `change ${member.userId}`)
+}
+
+/** Says the same at once, whoever is meant: what follows, follows in the background. */
+async function requestReset(c: C, body: Body): Promise<Response> {
+  const given = z.object({ email: z.string().max(320) }).safeParse(body)
+  if (!given.success) return refused(c, 400, 'VALIDATION_ERROR', 'Send "email".')
+  const wait = await (await limitOf(c.env, 'address', addressOf(c.req.raw))).take()
+  if (wait) return tooMany(c, wait)
+  const email = normaliseAddress(given.data.email)
+  c.executionCtx.waitUntil(
+    mailReset(c.env, email).catch(error => log('reset_unsent', { requestId: c.get('requestId') }, error)),
+  )
+  return c.json({
+    status: true,
+    message: 'If somebody signs in with this address and their site can send mail, a link is on its way.',
+  })
+}
+
+async function mailReset(env: Env, email: string): Promise<void> {
+  const d1 = db(env.DB)
+  const user = await userWithAddress(d1, email)
+  if (!user) return
+  if (await (await limitOf(env, 'reset', email)).take()) return
+  for (const { member, siteName } of await membershipsOf(d1, user.id)) {
+    if (!(await mailingInbox(env, member.siteId))) continue
+    const about = { siteId: member.siteId, kind: 'reset' as const, memberId: member.id }
+    const { PUBLIC_URL } = settings(env)
+    const { url, row } = await newLink(PUBLIC_URL, about, LASTS_MS.mailedReset, null, Date.now())
+    await addLink(d1, row)
+    const sent = await sendSiteMail(env, member.siteId, {
+      to: { name: member.name, address: email },
+      subject: `A new password for ${siteName}`,
+      text: `Somebody asked for a new password for this address.
+
+Open this link to choose one. It is good once, for an hour:
+
+${url}
+
+If that was not you, leave it be: nothing has changed.
+`,
+    })
+    if (sent) return
+  }
+}
+
+/** better-auth's answer. */
+async function answered(c: C, path: string, body: Body | null): Promise<Response> {
+  const { KEK, PUBLIC_URL } = settings(c.env)
+  const { handle } = await import('../auth/auth.ts')
+  const secret = await signInSecret(db(c.env.DB), KEK)
+  const answer = await handle({ env: c.env, publicUrl: PUBLIC_URL, secret }, requestOf(c.req.raw, body))
+  if (path === '/passkey/generate-authenticate-options' && answer.ok)
+    return new Response(
+      JSON.stringify({ ...((await answer.json()) as object), userVerification: 'required' }),
+      answer,
+    )
+  return answer
+}
+
+/** The same request, with the body that was looked at. */
+function requestOf(request: Request, body: Body | null): Request {
+  const headers = new Headers(request.headers)
+  headers.delete('content-length')
+  if (body === null) return new Request(request.url, { method: request.method, headers })
+  headers.set('content-type', 'application/json')
+  return new Request(request.url, { method: request.method, headers, body: JSON.stringify(body) })
+}
+
+type Known = Awaited<ReturnType<typeof readSession>>
+
+async function sessionOf(c: C): Promise<Known> {
+  const value = getCookie(c, sessionCookie(settings(c.env).PUBLIC_URL))
+  return value ? readSession(c.env, value, Date.now()) : null
+}
+
+/** Writes it down where it is something to know later. Never fails the request. */
+async function told(c: C, path: string, before: Known, answer: Response): Promise<void> {
+  try {
+    const action = actionOf(path, before !== null)
+    if (action === null) return
+    const said = (await answer.json()) as {
+      token?: string | null
+      user?: { id?: string }
+      session?: { userId?: string }
+    }
+    const userId = before?.session.userId ?? said.user?.id ?? said.session?.userId
+    // A second factor is still to come.
+    if (!userId || (action === 'session.began' && !said.token && !said.session)) return
+    const d1 = db(c.env.DB)
+    if (action === 'session.began') await sweepSignIn(c.env.DB, Date.now())
+    for (const { member } of await membershipsOf(d1, userId)) {
+      const at = Date.now()
+      await addAuditEntry(d1, {
+        id: newId(at),
+        siteId: member.siteId,
+        actorKind: 'member',
+        actorId: member.id,
+        actorName: member.name,
+        action,
+        targetId: member.id,
+        changes: '{}',
+        requestId: c.get('requestId'),
+        at,
+      })
+    }
+  } catch (error) {
+    log('audit_failed', { requestId: c.get('requestId'), path }, error)
+  }
+}
+
+/** The same path signs in with a second factor and, signed in already, sets it up. */
+function actionOf(path: string, signedIn: boolean): string | null {
+  const action = OPEN[`POST ${path}`] ?? null
+  if (action !== 'session.began' || !signedIn) return action
+  return path === '/two-factor/verify-totp' ? 'member.two_factor_enabled' : null
+}
+
+/** Programs send neither; then there is nothing another site's page could have lent them. */
+function speaksAsBrowser(request: Request): boolean {
+  return ['cookie', 'origin', 'sec-fetch-site'].some(name => request.headers.has(name))
+}
+
+/** WebAuthn §6.1: byte 32 of the authenticator's data, bit 2. The signature over it is checked after this. */
+function verifiedUser(body: Body): boolean {
+  const parsed = z
+    .object({ response: z.object({ response: z.object({ authenticatorData: z.string().max(10_000) }) }) })
+    .safeParse(body)
+  if (!parsed.success) return false
+  const data = parsed.data.response.response.authenticatorData
+  try {
+    return (atob(data.replaceAll('-', '+').replaceAll('_', '/')).charCodeAt(32) & 0b100) !== 0
+  } catch {
+    return false
+  }
+}
+
+async function bodyOf(c: C): Promise<Body | null> {
+  const text = await c.req.text()
+  if (text === '') return {}
+  try {
+    const body = JSON.parse(text) as unknown
+    return typeof body === 'object' && body !== null && !Array.isArray(body) ? (body as Body) : null
+  } catch {
+    return null
+  }
+}
+
+/** Where a request comes from: the platform says so. Of IPv6 the network (/64), for one machine has all of its addresses. */
+export function addressOf(request: Request): string {
+  const ip = request.headers.get('cf-connecting-ip') ?? 'unknown'
+  if (!ip.includes(':')) return ip
+  const [head, tail] = ip.split('::').map(half => (half === '' ? [] : half.split(':')))
+  const zeros = tail ? Array<string>(Math.max(0, 8 - head!.length - tail.length)).fill('0') : []
+  const groups = [...head!, ...zeros, ...(tail ?? [])]
+  return groups
+    .slice(0, 4)
+    .map(group => Number.parseInt(group, 16).toString(16))
+    .join(':')
+}
+
+/** One thing that is tried. Its name is a digest: addresses of people are no names of objects. */
+export async function limitOf(env: Env, kind: keyof typeof ATTEMPTS, name: string) {
+  const stub = env.LIMITS.getByName(`${kind}/${await sha256Hex(`${kind} ${name}`)}`)
+  const { most, windowMs } = ATTEMPTS[kind]
+  return {
+    /** 0 where it may be tried, else the seconds to wait. */
+    take: async () => {
+      const said = await stub.attempt(most, windowMs)
+      return said.yes ? 0 : Math.max(1, Math.ceil(said.waitMs / 1000))
+    },
+    forgive: (all: boolean) => stub.forgive(all),
+  }
+}
+
+function tooMany(c: C, seconds: number): Response {
+  c.header('retry-after', String(seconds))
+  return refused(c, 429, 'TOO_MANY_REQUESTS', 'Too many attempts. Try again later.')
+}
+
+function refused(c: C, status: 400 | 401 | 403 | 404 | 429, code: string, message: string): Response {
+  return c.json({ code, message }, status)
+}

@@ -1,0 +1,88 @@
+/**
+ * Mail of the product's own to the people of a site: an invitation, a link for a new password. It leaves by the site's first e-mail inbox,
+ * but belongs to no conversation: what stands in it is for its recipient alone, and agents read conversations.
+ */
+import { domainOf } from '../domain/address.ts'
+import { checkHost, MAIL_PORTS, securityOf } from '../domain/host.ts'
+import { settings } from '../env.ts'
+import { log } from '../log.ts'
+import { compose, type OutgoingEmail } from '../mail/compose.ts'
+import { submitByBinding } from '../mail/send-email.ts'
+import { type SmtpAccount, submit } from '../mail/smtp.ts'
+import { db } from '../store/db.ts'
+import { newId } from '../store/ids.ts'
+import {
+  addressesTaken,
+  dataKeyOf,
+  EmailSettings,
+  firstEmailInbox,
+  type InboxRow,
+  openPassword,
+} from '../store/inboxes.ts'
+
+export interface SiteMail {
+  to: { name: string; address: string }
+  subject: string
+  text: string
+}
+
+const LIMITS = { connectMs: 8_000, silenceMs: 8_000, sessionMs: 15_000 }
+
+/** The inbox it would leave by; null where the site has none that can send. */
+export async function mailingInbox(env: Env, siteId: string): Promise<InboxRow | null> {
+  const inbox = await firstEmailInbox(db(env.DB), siteId)
+  return inbox && inbox.verifiedAt !== null && !inbox.paused && inbox.state !== 'auth_required' ? inbox : null
+}
+
+/** Whether the mail server took it. Never throws for what a server does. */
+export async function sendSiteMail(env: Env, siteId: string, mail: SiteMail): Promise<boolean> {
+  const inbox = await mailingInbox(env, siteId)
+  if (!inbox) return false
+  // To an inbox of ours it would become a conversation that everybody reads.
+  if ((await addressesTaken(db(env.DB), siteId, '', [mail.to.address])).length > 0) return false
+  const parsed = EmailSettings.parse(JSON.parse(inbox.settings))
+  const email: OutgoingEmail = {
+    messageId: `<${newId()}@${domainOf(inbox.address)}>`,
+    date: Date.now(),
+    from: { name: inbox.name, address: inbox.address },
+    to: [mail.to],
+    cc: [],
+    replyTo: null,
+    subject: mail.subject,
+    inReplyTo: null,
+    references: [],
+    text: mail.text,
+    html: null,
+    automatic: 'auto-generated',
+    attachments: [],
+  }
+  const composed = await compose(email)
+  if (composed.kind === 'refused') return false
+  const yes = async () => true
+  const envelope = { from: inbox.address, to: [mail.to.address] }
+  const account = parsed.smtp && (await accountOf(env, inbox, parsed.smtp))
+  if (parsed.smtp && !account) return false
+  const submission = account
+    ? await submit(account, envelope, composed.raw, yes, LIMITS)
+    : await submitByBinding(env.EMAIL, email, yes)
+  if (submission.kind === 'sent' && submission.refused.length === 0) return true
+  log('site_mail_unsent', {
+    inbox: inbox.id,
+    kind: submission.kind,
+    code: 'problem' in submission ? submission.problem.code : null,
+  })
+  return false
+}
+
+async function accountOf(
+  env: Env,
+  inbox: InboxRow,
+  { host, port, tls, user }: NonNullable<EmailSettings['smtp']>,
+): Promise<SmtpAccount | null> {
+  const { KEK, DEV } = settings(env)
+  const security = securityOf(port, tls)
+  if (checkHost(host, port, MAIL_PORTS.smtp, DEV) || (security === 'plain' && !DEV)) return null
+  const dataKey = await dataKeyOf(db(env.DB), inbox.siteId)
+  const password = await openPassword(KEK, dataKey, inbox, 'smtp_password')
+  return password === null ? null : { host, port, security, user, password }
+}

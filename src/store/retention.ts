@@ -1,0 +1,87 @@
+/** How long a site keeps what was said, and what is older than that. */
+import { and, eq, isNotNull, lt } from 'drizzle-orm'
+import { type Db, steady } from './db.ts'
+import { conversations, sites } from './schema.ts'
+
+export type Site = typeof sites.$inferSelect
+
+export async function siteById(db: Db, id: string): Promise<Site> {
+  return (await steady(() => db.select().from(sites).where(eq(sites.id, id)).get()))!
+}
+
+export async function changeSite(
+  db: Db,
+  id: string,
+  change: Partial<Pick<Site, 'name' | 'retentionDays'>>,
+): Promise<void> {
+  await steady(() => db.update(sites).set(change).where(eq(sites.id, id)))
+}
+
+/** Every site that does not keep all for ever. */
+export async function sitesThatForget(db: Db): Promise<{ id: string; retentionDays: number }[]> {
+  const rows = await steady(() =>
+    db
+      .select({ id: sites.id, retentionDays: sites.retentionDays })
+      .from(sites)
+      .where(isNotNull(sites.retentionDays)),
+  )
+  return rows.map(row => ({ id: row.id, retentionDays: row.retentionDays! }))
+}
+
+export interface Aged {
+  id: string
+  contactId: string
+}
+
+/** Conversations in which nothing was said since then, the oldest first. */
+export async function conversationsBefore(
+  db: Db,
+  siteId: string,
+  before: number,
+  limit: number,
+): Promise<Aged[]> {
+  return steady(() =>
+    db
+      .select({ id: conversations.id, contactId: conversations.contactId })
+      .from(conversations)
+      .where(and(eq(conversations.siteId, siteId), lt(conversations.lastMessageAt, before)))
+      .orderBy(conversations.lastMessageAt, conversations.id)
+      .limit(limit),
+  )
+}
+
+/** Conversations with this contact, in no order. */
+export async function conversationsWith(
+  db: Db,
+  siteId: string,
+  contactId: string,
+  limit: number,
+): Promise<Aged[]> {
+  return steady(() =>
+    db
+      .select({ id: conversations.id, contactId: conversations.contactId })
+      .from(conversations)
+      .where(and(eq(conversations.siteId, siteId), eq(conversations.contactId, contactId)))
+      .limit(limit),
+  )
+}
+
+/** Contacts of whom nothing is left. Those that were given a name of the caller's own (`sourceId`) stay, but where `all` is said. */
+export async function forgetContacts(
+  d1: D1Database,
+  siteId: string,
+  ids: readonly string[],
+  { all = false } = {},
+): Promise<void> {
+  const those = `site_id = ?1 AND id IN (SELECT value FROM json_each(?2)) ${all ? '' : 'AND source_id IS NULL'}
+    AND NOT EXISTS (SELECT 1 FROM conversations c WHERE c.site_id = ?1 AND c.contact_id = contacts.id)`
+  const bound = (sql: string) => d1.prepare(sql).bind(siteId, JSON.stringify(ids))
+  await steady(() =>
+    d1.batch([
+      bound(
+        `DELETE FROM bounced_addresses WHERE site_id = ?1 AND address IN (SELECT address FROM contacts WHERE ${those})`,
+      ),
+      bound(`DELETE FROM contacts WHERE ${those}`),
+    ]),
+  )
+}
