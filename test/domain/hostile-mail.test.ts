@@ -34,12 +34,13 @@ describe('mail that means harm', () => {
         if (which.test(name)) expect(email.flags).toEqual(expect.arrayContaining(flags))
       expect(email.from).toEqual([{ name: 'Mallory', address: 'mallory@customer.test' }])
       expectWhole(email)
-      // The quickest run: another program on the machine makes a run slower, and none makes it quicker.
+      // The processor's own time, and the quickest run: other programs on the machine make a run slower, and none makes it quicker.
       let quickest = Number.POSITIVE_INFINITY
       for (let n = 0; n < 20 && quickest > MS_A_MEGABYTE; n++) {
-        const began = performance.now()
+        const began = process.threadCpuUsage()
         await readEmail(raw)
-        quickest = Math.min(quickest, (performance.now() - began) / (raw.length / 2 ** 20))
+        const { user, system } = process.threadCpuUsage(began)
+        quickest = Math.min(quickest, (user + system) / 1000 / (raw.length / 2 ** 20))
       }
       expect(quickest).toBeLessThanOrEqual(MS_A_MEGABYTE)
     },
