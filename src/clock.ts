@@ -12,7 +12,7 @@ import { forgetOldKeys } from './store/idempotency.ts'
 import { inboxesToSync } from './store/inboxes.ts'
 import { mergesUntold } from './store/merges.ts'
 import { conversationsBefore, forgetContacts, sitesThatForget } from './store/retention.ts'
-import { removeUploads, uploadKey, uploadsUntaken } from './store/uploads.ts'
+import { removeUntaken, uploadKey } from './store/uploads.ts'
 
 type Job = (env: Env, at: number) => Promise<void>
 
@@ -78,6 +78,7 @@ const FORGOTTEN = 50
 /** What is older than a site keeps it, everywhere; and contacts of whom then nothing is left. */
 async function forgetOldConversations(env: Env, at: number): Promise<void> {
   const d1 = db(env.DB)
+  const failed: unknown[] = []
   for (const { id: siteId, retentionDays } of await sitesThatForget(d1)) {
     const old = await conversationsBefore(d1, siteId, at - retentionDays * DAY_MS, FORGOTTEN)
     if (old.length === 0) continue
@@ -85,12 +86,10 @@ async function forgetOldConversations(env: Env, at: number): Promise<void> {
       old.map(({ id }) => env.CONVERSATION.getByName(`${siteId}/${id}`).erase()),
     )
     await forgetContacts(env.DB, siteId, [...new Set(old.map(one => one.contactId))])
-    const failed = erased.filter(one => one.status === 'rejected')
-    if (failed.length > 0)
-      throw new AggregateError(
-        failed.map(one => one.reason),
-        'a conversation was not erased',
-      )
+    failed.push(...erased.flatMap(one => (one.status === 'rejected' ? [one.reason] : [])))
+  }
+  if (failed.length > 0) {
+    throw new AggregateError(failed, 'a conversation was not erased')
   }
 }
 
@@ -98,10 +97,8 @@ const UPLOAD_KEPT_MS = 24 * 60 * 60_000
 
 /** Attachments that no message took within a day. */
 async function deleteUntakenUploads(env: Env, at: number): Promise<void> {
-  const some = await uploadsUntaken(db(env.DB), at - UPLOAD_KEPT_MS, WOKEN)
-  if (some.length === 0) return
-  await env.MAIL.delete(some.map(one => uploadKey(one.siteId, one.id)))
-  await removeUploads(db(env.DB), some)
+  const gone = await removeUntaken(db(env.DB), at - UPLOAD_KEPT_MS, WOKEN)
+  if (gone.length > 0) await env.MAIL.delete(gone.map(one => uploadKey(one.siteId, one.id)))
 }
 
 /** The same for webhooks that still owe deliveries. */

@@ -5,8 +5,8 @@ CREATE TABLE uploads (
   filename TEXT NOT NULL,
   content_type TEXT NOT NULL,
   size INTEGER NOT NULL,
-  taken INTEGER NOT NULL DEFAULT 0,
+  message_id TEXT,
   created_at INTEGER NOT NULL,
   PRIMARY KEY (site_id, id)
 ) WITHOUT ROWID;
-CREATE INDEX uploads_untaken ON uploads (created_at) WHERE taken = 0;
+CREATE INDEX uploads_untaken ON uploads (created_at) WHERE message_id IS NULL;

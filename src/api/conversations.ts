@@ -14,7 +14,7 @@ import {
   copiedRow,
 } from '../store/conversations.ts'
 import { type Db, db } from '../store/db.ts'
-import { inboxById } from '../store/inboxes.ts'
+import { inboxById, inboxesById } from '../store/inboxes.ts'
 import { memberById } from '../store/members.ts'
 import { mergeConversations, winnerOf } from '../store/merges.ts'
 import { findMessages, foundSince } from '../store/search.ts'
@@ -52,7 +52,7 @@ const begin = createRoute({
         .openapi('NewConversation'),
     ),
   },
-  responses: { ...shown, ...refusals(...written) },
+  responses: { ...shown, ...refusals(...written, 'forbidden') },
 })
 
 const list = createRoute({
@@ -155,6 +155,12 @@ export const conversations = noun()
     const inbox =
       isUuid(webChat) && seesInbox(c.get('who'), webChat) ? await webChatById(d1, siteId, webChat) : undefined
     if (!inbox) throw new Refusal('not_found', 'There is no web chat with that id.', 'webChat')
+    // Contacts belong to no inbox, so who is limited to some cannot ask for one by its id.
+    if (named && c.get('who').inboxes !== null)
+      throw new Refusal(
+        'forbidden',
+        'Who sees some inboxes only begins conversations without naming a contact.',
+      )
     const id = await idOf(c)
     const at = Date.now()
     const contact = named ? await contactById(d1, siteId, named) : await newContact(d1, siteId, id, at)
@@ -195,7 +201,10 @@ export const conversations = noun()
     const d1 = db(c.env.DB)
     const { conversation, contact } = await found(c.env, d1, siteId, c.get('who'), c.req.valid('param').id)
     const wanted = await checked(d1, siteId, c.req.valid('json'))
-    const done = await c.env.CONVERSATION.getByName(`${siteId}/${conversation.id}`).change(wanted)
+    const done = await c.env.CONVERSATION.getByName(`${siteId}/${conversation.id}`).change(
+      wanted,
+      c.get('who').inboxes,
+    )
     if ('problem' in done) throw new Refusal(done.problem.code, done.problem.message)
     wrote(c, done.bookmark)
     const { state, last } = done
@@ -215,6 +224,16 @@ export const conversations = noun()
     const there = await conversationById(d1, siteId, other)
     if (!there || !seesInbox(who, there.conversation.inboxId))
       throw new Refusal('invalid_field', 'There is no conversation with that id.', 'with')
+    // A chat and a mailbox answer by ways of their own, and what two people said is nobody's to give to one of them.
+    if (
+      one.contactId !== there.conversation.contactId ||
+      !(await isSameChannel(d1, siteId, one, there.conversation))
+    )
+      throw new Refusal(
+        'invalid_field',
+        'Only conversations with the same contact, both by e-mail or both in a chat, are made one.',
+        'with',
+      )
     if (other !== one.id)
       await tellMerges(c.env, siteId, await mergeConversations(c.env.DB, siteId, [one.id, other], Date.now()))
     const stays = (await winnerOf(c.env.DB, siteId, one.id)) ?? one.id
@@ -269,6 +288,11 @@ async function listed(
   return conversationsAmong(d1, siteId, inbox ? [] : (who.inboxes ?? []), status, before, limit)
 }
 
+async function isSameChannel(d1: Db, siteId: string, one: { inboxId: string }, other: { inboxId: string }) {
+  const inboxes = await inboxesById(d1, siteId, [one.inboxId, other.inboxId])
+  return new Set(inboxes.map(inbox => inbox.channelType)).size === 1
+}
+
 /** Each by the latest message that has the words. @throws Refusal */
 async function searched(
   env: Env,
@@ -305,7 +329,10 @@ async function checked(d1: Db, siteId: string, typed: z.infer<typeof Conversatio
   const until = snoozedUntil === undefined ? undefined : Number(snoozedUntil)
   if (typed.status === 'snoozed' && until === undefined)
     throw new Refusal('missing_field', '"snoozedUntil" goes with "snoozed".', 'snoozedUntil')
-  if (until !== undefined && (typed.status !== 'snoozed' || until <= Date.now() || until > MAX_TIME))
+  if (
+    until !== undefined &&
+    (typed.status !== 'snoozed' || until <= Date.now() || until > Date.now() + LONGEST_SNOOZE_MS)
+  )
     throw new Refusal(
       'invalid_field',
       '"snoozedUntil" is a time to come, and goes with the status "snoozed".',
@@ -320,8 +347,8 @@ async function checked(d1: Db, siteId: string, typed: z.infer<typeof Conversatio
   }
 }
 
-/** ECMA-262 §21.4.1.1. */
-const MAX_TIME = 8.64e15
+/** An alarm takes no time much later than a lifetime. */
+const LONGEST_SNOOZE_MS = 10 * 366 * 24 * 60 * 60_000
 
 async function found(env: Env, d1: Db, siteId: string, who: Who, id: string) {
   if (!isUuid(id)) throw new Refusal('not_found')

@@ -81,7 +81,7 @@ export const forward = noun().openapi(forwardRoute, async c => {
   const person = { kind: 'person' as const, id: who.id, name: who.name }
   const messageId = await idOf(c)
   const written = await writeEmail(c.env, {
-    ...{ siteId, inbox, id: messageId, sender: person, by: person, waitMs: WAIT_MS },
+    ...{ siteId, inbox, id: messageId, sender: person, by: person, waitMs: WAIT_MS, apart: true },
     from: inbox.address,
     to: { name: typed.name, address: typed.to },
     subject: `Fwd: ${there.conversation.title || 'Conversation'}`.slice(0, 200),

@@ -14,6 +14,7 @@ import { Refusal } from './problems.ts'
 const HEADER = 'idempotency-key'
 /** So long a request without an answer may still be at work. */
 const AT_WORK_MS = 60_000
+const HASHED_BYTES = 1024 * 1024
 
 export const idempotency = createMiddleware<Access>(async (c, next) => {
   const given = c.req.header(HEADER)
@@ -48,6 +49,7 @@ export const idempotency = createMiddleware<Access>(async (c, next) => {
 async function bodyOf(request: Request): Promise<string> {
   if (request.body === null) return ''
   const type = request.headers.get('content-type') ?? ''
-  if (!type.includes('json')) return `${type.split(';')[0]} ${request.headers.get('content-length')}`
+  const length = Number(request.headers.get('content-length') ?? Number.POSITIVE_INFINITY)
+  if (!type.includes('json') && length > HASHED_BYTES) return `${type.split(';')[0]} ${length}`
   return sha256Hex(new Uint8Array(await request.clone().arrayBuffer()))
 }

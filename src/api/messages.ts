@@ -216,10 +216,11 @@ export const messages = noun()
     if (!isUuid(conversation)) throw new Refusal('not_found', ...missing)
     if (content.trim() === '' && attachments.length === 0)
       throw new Refusal('invalid_field', '"content" is empty, and there is no attachment.', 'content')
+    const id = await idOf(c)
     const said = await c.env.CONVERSATION.getByName(`${siteId}/${conversation}`).say({
-      id: await idOf(c),
+      id,
       content,
-      attachments: await takenAttachments(c.env, siteId, attachments),
+      attachments: await takenAttachments(c.env, siteId, id, attachments),
       createdAt: c.get('once')?.at ?? Date.now(),
       inboxes: c.get('who').inboxes,
     })

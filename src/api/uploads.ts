@@ -122,42 +122,53 @@ async function keep(
 export async function takenAttachments(
   env: Env,
   siteId: string,
+  messageId: string,
   given: readonly z.infer<typeof GivenAttachmentSchema>[],
 ): Promise<AttachmentRef[]> {
   if (given.length === 0) return []
   const d1 = db(env.DB)
-  const fetched = await Promise.all(
-    given.map(async (one, n) => {
-      if (one.id && isUuid(one.id)) return one.id
-      if (!one.file)
-        throw new Refusal(
-          'invalid_field',
-          'An attachment names an upload by "id", or a URL by "file".',
-          `attachments.${n}`,
-        )
-      return (await fetchFile(env, siteId, one, `attachments.${n}.file`)).id
-    }),
-  )
-  const taken = await takeUploads(d1, siteId, fetched)
-  return fetched.map((id, n) => {
-    const upload = taken.find(one => one.id === id)
-    if (!upload) throw new Refusal('invalid_field', 'There is no upload with that id.', `attachments.${n}.id`)
-    return {
-      filename: upload.filename,
-      contentType: upload.contentType,
-      size: upload.size,
-      disposition: 'attachment',
-      contentId: null,
-      key: uploadKey(siteId, upload.id),
-      part: null,
-    }
-  })
+  const named = given.flatMap(({ id }) => (id && isUuid(id) ? [id] : []))
+  const taken = await takeUploads(d1, siteId, messageId, named)
+  const all: Upload[] = []
+  // One after the other, and together no more than one may have: what is fetched is held in memory.
+  let room = UPLOAD_BYTES
+  for (const [n, one] of given.entries()) {
+    const upload = taken.find(({ id }) => id === one.id)
+    if (upload) all.push(upload)
+    else if (one.file && !one.file.startsWith('/')) {
+      const fetched = await fetchFile(env, siteId, messageId, one, room, `attachments.${n}.file`)
+      room -= fetched.size
+      all.push(fetched)
+    } else if (one.id)
+      throw new Refusal(
+        'invalid_field',
+        'There is no upload with that id, or another message has it.',
+        `attachments.${n}.id`,
+      )
+    else
+      throw new Refusal(
+        'invalid_field',
+        'An attachment names an upload by "id", or a URL by "file".',
+        `attachments.${n}`,
+      )
+  }
+  return all.map(upload => ({
+    filename: upload.filename,
+    contentType: upload.contentType,
+    size: upload.size,
+    disposition: 'attachment',
+    contentId: null,
+    key: uploadKey(siteId, upload.id),
+    part: null,
+  }))
 }
 
 async function fetchFile(
   env: Env,
   siteId: string,
+  messageId: string,
   { file = '', filename, type }: z.infer<typeof GivenAttachmentSchema>,
+  room: number,
   field: string,
 ): Promise<Upload> {
   const refused = checkUrl(file, settings(env).DEV)
@@ -172,8 +183,8 @@ async function fetchFile(
     throw unreachable('its server does not answer')
   }
   if (answer.status !== 200 || !answer.body) throw unreachable(`its server answered ${answer.status}`)
-  const bytes = await atMost(answer.body, UPLOAD_BYTES)
-  if (!bytes) throw new Refusal('too_large', 'An attachment may have 25 MB at most.', field)
+  const bytes = await atMost(answer.body, room)
+  if (!bytes) throw new Refusal('too_large', 'What is fetched for a message may have 25 MB together.', field)
   const said = answer.headers.get('content-type')?.split(';')[0]?.trim() ?? ''
   const contentType = [type ?? '', said].find(one => MEDIA_TYPE.test(one)) ?? 'application/octet-stream'
   const name = filename ?? (new URL(file).pathname.split('/').at(-1) || 'attachment')
@@ -183,7 +194,8 @@ async function fetchFile(
     contentType,
     size: bytes.length,
   })
-  return { ...row, taken: false }
+  await takeUploads(db(env.DB), siteId, messageId, [row.id])
+  return { ...row, messageId }
 }
 
 /** Null where there is more. */

@@ -160,12 +160,19 @@ export class Conversation extends DurableObject<Env> {
     return this.#inboxRead.row
   }
 
-  /** How it stands, whose it is, how urgent. */
-  async change(change: ConversationChange): Promise<Changed | { problem: Problem }> {
+  /**
+   * How it stands, whose it is, how urgent.
+   *
+   * @param inboxes that whoever says so may see; null is all of them
+   */
+  async change(
+    change: ConversationChange,
+    inboxes: readonly string[] | null,
+  ): Promise<Changed | { problem: Problem }> {
     const winner = await this.#whereItWent()
-    if (winner) return winner.change(change)
+    if (winner) return winner.change(change, inboxes)
     const state = this.#memory.state()
-    if (!state) return { problem: problem('not_found') }
+    if (!state || (inboxes && !inboxes.includes(state.inboxId))) return { problem: problem('not_found') }
     this.#take(state, { type: 'conversation_changed', change, living: this.#living() }, Date.now())
     await this.#settle()
     const now = this.#memory.state()!
@@ -436,6 +443,8 @@ export class Conversation extends DurableObject<Env> {
     const [siteId, id] = this.#name()
     // No copy may land in D1 after its rows are gone.
     await this.#projecting?.catch(() => {})
+    // Nor anything that others are just being told.
+    await this.#telling
     await clear(this.ctx.storage.sql, this.env, siteId, id)
     if (this.#memory.state()) return
     const ended = this.ctx.storage.kv.get<Ended>(ENDED)!

@@ -25,6 +25,8 @@ export interface Noted {
   /** Rows as D1 has them: of the conversation, and of the message where it is about one. */
   conversation: ConversationCopy
   message: MessageCopy | null
+  /** Nobody outside is told. */
+  quiet?: true
 }
 
 export interface OwedEffect {

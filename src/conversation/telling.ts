@@ -20,9 +20,10 @@ const SOME = 50
 
 export function noted(state: ConversationState, happened: readonly Happened[], at: number): Noted[] {
   const conversation = copiedConversation(state, null)
-  return happened.map(({ type, message }) => ({
+  return happened.map(({ type, message, quiet }) => ({
     ...{ type, at, conversation },
     message: message && copiedRow(state.siteId, state.id, message),
+    ...(quiet ? { quiet } : {}),
   }))
 }
 
@@ -32,7 +33,8 @@ export async function tell(env: Env, memory: Memory): Promise<void> {
     const some = memory.untold(SOME)
     const last = some.at(-1)
     if (!last) return
-    await tellThese(env, some)
+    const loud = some.filter(one => !one.quiet)
+    if (loud.length > 0) await tellThese(env, loud)
     await indexMessages(env.SEARCH, worded(some))
     memory.told(last.n)
   }

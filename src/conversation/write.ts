@@ -24,6 +24,8 @@ export interface EmailOrder {
   attachments: NewAttachment[]
   /** Else the latest conversation of this inbox with that contact, else a new one. */
   conversationId?: string
+  /** It is about something else than what is spoken of with them: it begins a conversation of its own. */
+  apart?: true
   /** Recipient and sender come from that conversation itself, so its contact need not have that address. */
   answers?: true
   sender: { kind: 'assistant' | 'person'; id: string; name: string }
@@ -72,7 +74,7 @@ export async function writeEmail(env: Env, order: EmailOrder): Promise<WrittenEm
     }
   const conversationId =
     named?.conversation.id ??
-    (await latestConversationWith(d1, siteId, inbox.id, contact.id)) ??
+    (order.apart ? null : await latestConversationWith(d1, siteId, inbox.id, contact.id)) ??
     (await derivedId(at, 'conversation', siteId, order.id))
   const rfcId = `<${order.id}@${domainOf(order.from)}>`
   const stub = env.CONVERSATION.getByName(`${siteId}/${conversationId}`)

@@ -6,6 +6,8 @@ export interface Happened {
   type: string
   /** Null where it is about the conversation itself. */
   message: Message | null
+  /** Nobody outside is told; it is only to be found. */
+  quiet?: true
 }
 
 /**
@@ -28,7 +30,7 @@ export function happenedIn(
 
 function ofMessage(now: Message, before: Message | null): Happened[] {
   // What was fetched from long ago is no news to anybody.
-  if (now.details.imported) return []
+  if (now.details.imported) return [{ type: 'message.created', message: now, quiet: true }]
   const happened = (type: string): Happened => ({ type, message: now })
   const status = now.delivery?.status
   const moved = status !== undefined && status !== 'draft' && status !== before?.delivery?.status
@@ -69,6 +71,7 @@ const told = ({
   assignee,
   lastReadAt,
   contact,
+  snoozedUntil,
 }: ConversationState) =>
   JSON.stringify([
     title,
@@ -78,4 +81,5 @@ const told = ({
     assignee ?? null,
     lastReadAt,
     contact,
+    snoozedUntil ?? null,
   ])

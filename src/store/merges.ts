@@ -112,6 +112,8 @@ export async function mergeConversations(
         `UPDATE cuts SET to_conversation_id = ${WINNER('cuts.to_conversation_id')}
          WHERE site_id = ?1 AND to_conversation_id IN (${UNTOLD})`,
       ),
+      // What a person makes one again is not cut off from itself.
+      bound('DELETE FROM cuts WHERE site_id = ?1 AND conversation_id = to_conversation_id'),
       ...['participants', 'cited_ids', 'cuts'].map(table =>
         bound(`DELETE FROM ${table} WHERE site_id = ?1 AND conversation_id IN (${UNTOLD})`),
       ),

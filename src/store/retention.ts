@@ -66,14 +66,14 @@ export async function conversationsWith(
   )
 }
 
-/** Contacts of whom nothing is left. Those that were given a name of the caller's own (`sourceId`) stay, but where `all` is said. */
+/** Contacts of whom nothing is left. Those that somebody named, labelled or made a VIP stay, but where `all` is said. */
 export async function forgetContacts(
   d1: D1Database,
   siteId: string,
   ids: readonly string[],
   { all = false } = {},
 ): Promise<void> {
-  const those = `site_id = ?1 AND id IN (SELECT value FROM json_each(?2)) ${all ? '' : 'AND source_id IS NULL'}
+  const those = `site_id = ?1 AND id IN (SELECT value FROM json_each(?2)) ${all ? '' : `AND source_id IS NULL AND vip = 0 AND labels = '[]'`}
     AND NOT EXISTS (SELECT 1 FROM conversations c WHERE c.site_id = ?1 AND c.contact_id = contacts.id)`
   const bound = (sql: string) => d1.prepare(sql).bind(siteId, JSON.stringify(ids))
   await steady(() =>

@@ -83,7 +83,8 @@ export const uploads = sqliteTable(
     filename: text().notNull(),
     contentType: text('content_type').notNull(),
     size: integer().notNull(),
-    taken: integer({ mode: 'boolean' }).notNull().default(false),
+    /** Whose attachment it is; null while it waits. */
+    messageId: text('message_id'),
     createdAt: integer('created_at').notNull(),
   },
   t => [primaryKey({ columns: [t.siteId, t.id] }), index('uploads_untaken').on(t.createdAt)],

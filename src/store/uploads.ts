@@ -1,5 +1,5 @@
 /** Attachments that were uploaded, and wait for the message they belong to. */
-import { and, eq, inArray, lt, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import { type Db, steady } from './db.ts'
 import { uploads } from './schema.ts'
 
@@ -7,37 +7,54 @@ export type Upload = typeof uploads.$inferSelect
 
 export const uploadKey = (siteId: string, id: string) => `uploads/${siteId}/${id}`
 
-export async function addUpload(db: Db, upload: Omit<Upload, 'taken'>): Promise<void> {
+export async function addUpload(db: Db, upload: Omit<Upload, 'messageId'>): Promise<void> {
   await steady(() => db.insert(uploads).values(upload).onConflictDoNothing())
 }
 
-/** Those of these ids that are there; from now on they belong to a message. */
-export async function takeUploads(db: Db, siteId: string, ids: readonly string[]): Promise<Upload[]> {
+/** Those of these ids that are there and no other message's; from now on they belong to this one. */
+export async function takeUploads(
+  db: Db,
+  siteId: string,
+  messageId: string,
+  ids: readonly string[],
+): Promise<Upload[]> {
   const among = sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`
   return steady(() =>
     db
       .update(uploads)
-      .set({ taken: true })
-      .where(and(eq(uploads.siteId, siteId), inArray(uploads.id, among)))
+      .set({ messageId })
+      .where(
+        and(
+          eq(uploads.siteId, siteId),
+          inArray(uploads.id, among),
+          or(isNull(uploads.messageId), eq(uploads.messageId, messageId)),
+        ),
+      )
       .returning(),
   )
 }
 
-/** Of all sites: those that no message took. The rows go once the bytes are gone. */
-export async function uploadsUntaken(db: Db, before: number, limit: number): Promise<Upload[]> {
-  return steady(() =>
+/** Of all sites: those that no message took. Their bytes are the caller's to delete. */
+export async function removeUntaken(db: Db, before: number, limit: number): Promise<Upload[]> {
+  const old = await steady(() =>
     db
       .select()
       .from(uploads)
-      .where(and(eq(uploads.taken, false), lt(uploads.createdAt, before)))
+      .where(and(isNull(uploads.messageId), lt(uploads.createdAt, before)))
       .limit(limit),
   )
-}
-
-export async function removeUploads(db: Db, some: readonly Upload[]): Promise<void> {
-  const ids = JSON.stringify(some.map(one => [one.siteId, one.id]))
-  await steady(() =>
-    db.run(sql`DELETE FROM uploads WHERE taken = 0
-      AND (site_id, id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(${ids}))`),
+  if (old.length === 0) return []
+  const ids = JSON.stringify(old.map(one => [one.siteId, one.id]))
+  // One that a message takes at this moment stays.
+  return steady(() =>
+    db
+      .delete(uploads)
+      .where(
+        and(
+          isNull(uploads.messageId),
+          sql`(${uploads.siteId}, ${uploads.id}) IN (SELECT value ->> 0, value ->> 1 FROM json_each(${ids}))`,
+        ),
+      )
+      .returning(),
   )
 }

@@ -178,7 +178,15 @@ describe('how a conversation stands', () => {
 
   it('CS5 two are made one by a word', async () => {
     const { headers, ids, begin } = await chats('Shop')
-    const [a, b] = [await begin(ids[0]!, 'One'), await begin(ids[0]!, 'Two')]
+    const contact = (await call('/contacts', headers, 'POST', { name: 'Ann' })).body.id
+    const withAnn = async (content: string) => {
+      const { body } = await call('/conversations', headers, 'POST', { webChat: ids[0], contact })
+      await call('/messages', headers, 'POST', { conversation: body.id, content })
+      return body.id as string
+    }
+    const [a, b] = [await withAnn('One'), await withAnn('Two')]
+    const stranger = await begin(ids[0]!, 'Three')
+    expect((await call(`/conversations/${a}/merge`, headers, 'POST', { with: stranger })).status).toBe(400)
     const merged = await call(`/conversations/${b}/merge`, headers, 'POST', { with: a })
     expect(merged.body.id).toBe(a)
     await until(

@@ -82,6 +82,16 @@ describe('attachments by API', () => {
       })
   })
 
+  it('UP1 an upload is one message’s, and goes with no other', async () => {
+    const { headers, say } = await chat()
+    const { body } = await upload(headers, { file: file() })
+    expect((await say([{ id: body.id }])).status).toBe(200)
+    expect(await say([{ id: body.id }])).toMatchObject({
+      status: 400,
+      body: { error: { field: 'attachments.0.id' } },
+    })
+  })
+
   it('UP1 what no message takes within a day is deleted', async () => {
     const { headers, siteId, say } = await chat()
     const [left, taken] = [await upload(headers, { file: file() }), await upload(headers, { file: file() })]
