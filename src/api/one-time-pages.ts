@@ -13,7 +13,7 @@ import { addAuditEntry } from '../store/audit.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
 import { memberById } from '../store/members.ts'
-import { addressOfUser, join, linkOf, type OneTimeLink, userWithAddress } from '../store/sign-in.ts'
+import { addressOfUser, join, linkOf, type OneTimeLink, sitesOf, userWithAddress } from '../store/sign-in.ts'
 import { nameOfSite } from '../store/sites.ts'
 import type { Access } from './access.ts'
 import { ONE_LINE } from './inbox-fields.ts'
@@ -82,6 +82,9 @@ async function askedFor(c: C, kind: OneTimeLink['kind']): Promise<Asked | null> 
   if (kind === 'invite') return withUser(c, asked, null)
   const member = await memberById(d1, link.siteId, link.memberId ?? '')
   if (!member) return null
+  // They may have joined another site since the link was made: an owner here must not become somebody there.
+  if (member.userId !== null && link.createdBy !== null && (await sitesOf(d1, member.userId)).length > 1)
+    return null
   return withUser(c, { ...asked, email: member.email, name: member.name }, member.userId)
 }
 

@@ -163,8 +163,11 @@ async function mailReset(env: Env, email: string): Promise<void> {
   const user = await userWithAddress(d1, email)
   if (!user) return
   if (await (await limitOf(env, 'reset', email)).take()) return
-  for (const { member, siteName } of await membershipsOf(d1, user.id)) {
-    if (!(await mailingInbox(env, member.siteId))) continue
+  const memberships = await membershipsOf(d1, user.id)
+  // Whoever has the site's mail server in hand could read the link: that must not make an owner, nor somebody of another site.
+  if (memberships.length !== 1) return
+  for (const { member, siteName } of memberships) {
+    if (member.role === 'owner' || !(await mailingInbox(env, member.siteId))) continue
     const about = { siteId: member.siteId, kind: 'reset' as const, memberId: member.id }
     const { PUBLIC_URL } = settings(env)
     const { url, row } = await newLink(PUBLIC_URL, about, LASTS_MS.mailedReset, null, Date.now())

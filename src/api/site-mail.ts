@@ -4,12 +4,14 @@
  */
 import { domainOf } from '../domain/address.ts'
 import { checkHost, MAIL_PORTS, securityOf } from '../domain/host.ts'
+import { idKey } from '../domain/thread.ts'
 import { settings } from '../env.ts'
 import { log } from '../log.ts'
 import { compose, type OutgoingEmail } from '../mail/compose.ts'
 import { submitByBinding } from '../mail/send-email.ts'
 import { type SmtpAccount, submit } from '../mail/smtp.ts'
 import { db } from '../store/db.ts'
+import { neverTakeIn } from '../store/erased.ts'
 import { newId } from '../store/ids.ts'
 import {
   addressesTaken,
@@ -58,6 +60,8 @@ export async function sendSiteMail(env: Env, siteId: string, mail: SiteMail): Pr
   }
   const composed = await compose(email)
   if (composed.kind === 'refused') return false
+  // A copy of it may come to lie among the sent mail, or in a report of a mail server.
+  await neverTakeIn(env.DB, siteId, idKey(email.messageId))
   const yes = async () => true
   const envelope = { from: inbox.address, to: [mail.to.address] }
   const account = parsed.smtp && (await accountOf(env, inbox, parsed.smtp))

@@ -86,6 +86,10 @@ export class Endpoint extends DurableObject<Env> {
     if (now === config) this.#checkedAt = at
     this.#turn(() => {
       this.#adopt(config, at)
+      // Since when nothing was delivered counts from what is still owed: quiet days are no failing ones.
+      const breaker = this.#records.breaker()
+      if (wanted.length > 0 && breaker.failingSince !== null && this.#records.count('waiting') === 0)
+        this.#records.saveBreaker({ ...breaker, failingSince: null })
       for (const one of wanted)
         this.#records.take(
           {

@@ -201,7 +201,10 @@ function openingOf(reading: Reading, claim: Claimed, thread: Thread, { config }:
   }
 }
 
-/** Those of the mails that are our own answers, come back to us: noted with the message, and claimed for nothing. */
+/**
+ * Those of the mails that are our own answers, come back to us: noted with the message, and claimed for nothing. What was erased, and reports
+ * that bring it back, are not taken in.
+ */
 async function ourCopies(
   threads: Map<Reading, Thread>,
   tools: ReceiveTools,
@@ -212,15 +215,16 @@ async function ourCopies(
   const own = [...threads.keys()].filter(
     reading => reading.oursTo !== null || reading.verdict.class === 'own',
   )
-  const erased = await erasedAmong(
-    env.DB,
-    config.siteId,
-    own.map(ownId).filter(id => id !== null),
-  )
+  const reports = [...threads.keys()].flatMap(({ report }) => report?.originalIds ?? [])
+  const erased = await erasedAmong(env.DB, config.siteId, [
+    ...own.map(ownId).filter(id => id !== null),
+    ...reports,
+  ])
   for (const [reading, { ours }] of threads) {
     const { row } = reading
     try {
-      if (own.includes(reading) && erased.has(ownId(reading) ?? '')) {
+      const about = reading.report?.originalIds.some(id => erased.has(id)) ?? false
+      if (about || (own.includes(reading) && erased.has(ownId(reading) ?? ''))) {
         await forgetRaw(row, tools)
         copies.set(reading, { row, ok: true, ...reading.ids, flagged: null })
         continue

@@ -34,6 +34,16 @@ export async function forgetConversation(
   )
 }
 
+/** A mail of ours that is nobody's to read but its recipient's: its copy in the folder of sent mail is not taken in either. */
+export async function neverTakeIn(d1: D1Database, siteId: string, rfcId: string): Promise<void> {
+  await steady(() =>
+    d1
+      .prepare('INSERT INTO erased_ids (site_id, rfc_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING')
+      .bind(siteId, rfcId)
+      .run(),
+  )
+}
+
 /** Which of these Message-IDs are those of our own mail in conversations that were erased. */
 export async function erasedAmong(
   d1: D1Database,

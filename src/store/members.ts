@@ -49,7 +49,11 @@ export async function changeMember(
   const free = await unlessTaken(async () => {
     const { meta } = await db
       .update(members)
-      .set(change)
+      // A token was made for what its member might do then, and whoever made it may have kept it.
+      .set({
+        ...change,
+        tokenHash: sql`CASE WHEN ${members.role} = ${change.role} THEN ${members.tokenHash} END`,
+      })
       .where(and(theOne(siteId, id), change.role === 'owner' ? undefined : notTheLastOwner(siteId)))
     written = meta.changes
   })

@@ -235,7 +235,8 @@ export async function join(
           d1.prepare(`DELETE FROM sessions WHERE user_id = ?4 AND ${ours}`).bind(...mine, user),
           // A browser that was trusted with no second factor is not any more.
           d1.prepare(`DELETE FROM verifications WHERE value = ?4 AND ${ours}`).bind(...mine, user),
-          ...(link.removesFactors
+          // Not of somebody who signs in elsewhere, and only now becomes this member.
+          ...(link.removesFactors && password !== null
             ? [
                 d1.prepare(`DELETE FROM two_factors WHERE user_id = ?4 AND ${ours}`).bind(...mine, user),
                 d1.prepare(`DELETE FROM passkeys WHERE user_id = ?4 AND ${ours}`).bind(...mine, user),
@@ -250,7 +251,8 @@ export async function join(
             .prepare(
               `INSERT INTO members (id, site_id, name, email, role, inboxes, user_id, created_at)
                SELECT ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?3 WHERE ${ours}
-               ON CONFLICT (site_id, email) DO UPDATE SET user_id = excluded.user_id, role = excluded.role, inboxes = excluded.inboxes
+               ON CONFLICT (site_id, email) DO UPDATE SET user_id = excluded.user_id, role = excluded.role, inboxes = excluded.inboxes,
+                 token_hash = NULL
                WHERE members.user_id IS NULL OR members.user_id = excluded.user_id`,
             )
             .bind(...mine, member, link.siteId, name, email, link.role, link.inboxes, user),

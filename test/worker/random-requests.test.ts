@@ -211,7 +211,7 @@ function requests(ids: Ids): fc.Arbitrary<Sent> {
       .map(([inPath, query, headers, sent]) => ({
         method: method.toUpperCase(),
         path: path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
-          encodeURIComponent(String((inPath as Record<string, unknown>)[name] ?? 'x').toWellFormed() || 'x'),
+          encodeURIComponent(stringsOf(inPath as object)[name] || 'x'),
         ),
         query: stringsOf(query),
         headers: Object.fromEntries(

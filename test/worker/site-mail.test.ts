@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { db } from '../../src/store/db.ts'
 import { inboxes } from '../../src/store/schema.ts'
 import { browser, invited, PASSWORD, signIn } from './browser.ts'
-import { inbox, site } from './cast.ts'
+import { inbox, received, site } from './cast.ts'
 import { inboxOf, until } from './mail.ts'
 import { asking } from './staff.ts'
 
@@ -41,6 +41,49 @@ it('IV6 an invitation is mailed through the site’s inbox, from its address, an
     return all.length === 2 && all
   })
   expect(new Set(both.map(one => linkIn(one.text))).size).toBe(2)
+})
+
+it('IV6 neither its copy among the sent mail nor a report about it becomes a conversation that others read', async () => {
+  const here = await site()
+  const config = await inbox(here.siteId)
+  const email = address('ann')
+  await asking(here.headers)('POST', '/invitations/', { email, role: 'admin' })
+  const [mail] = await until(async () => {
+    const all = await inboxOf(email)
+    return all.length > 0 && all
+  })
+  const { raw } = mail!
+  const report = [
+    'From: MAILER-DAEMON@mx.customer.test',
+    `To: ${config.address}`,
+    'Subject: Undelivered Mail Returned to Sender',
+    `Message-ID: <${crypto.randomUUID()}@mx.customer.test>`,
+    'MIME-Version: 1.0',
+    'Content-Type: multipart/report; report-type=delivery-status; boundary=b',
+    '',
+    '--b',
+    'Content-Type: text/plain',
+    '',
+    'It could not be delivered.',
+    '--b',
+    'Content-Type: message/delivery-status',
+    '',
+    'Reporting-MTA: dns; mx.customer.test',
+    '',
+    `Final-Recipient: rfc822; ${email}`,
+    'Action: failed',
+    'Status: 5.1.1',
+    '--b',
+    'Content-Type: message/rfc822',
+    '',
+    raw.trimEnd(),
+    '--b--',
+    '',
+  ].join('\r\n')
+  await received(config, [raw, report])
+  expect((await asking(here.headers)('GET', '/conversations/')).json.items).toEqual([])
+  const { objects } = await env.MAIL.list({ prefix: `raw/${here.siteId}/` })
+  expect(objects).toEqual([])
 })
 
 it('IV7 is not mailed to an inbox of ours, by one that is paused, or where the password is wrong; the link is there', async () => {
