@@ -20,7 +20,6 @@ import {
   settingsOf,
 } from '../store/assistants.ts'
 import { db } from '../store/db.ts'
-import { newId } from '../store/ids.ts'
 import { dataKeyOf } from '../store/inboxes.ts'
 import { seal } from '../store/seal.ts'
 import { newWebChat, webChatsOf } from '../store/web-chats.ts'
@@ -29,6 +28,7 @@ import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
+import { idOf } from './requests.ts'
 
 const url = z.string().trim().max(2_000)
 const fields = {
@@ -209,7 +209,7 @@ export const assistants = noun()
     const { name, kind, apiKey, ...others } = c.req.valid('json')
     const at = Date.now()
     const siteId = c.get('siteId')
-    const id = newId(at)
+    const id = await idOf(c)
     const next = AssistantSettings.parse(others)
     mustFit(c.env, kind, next)
     const row: AssistantRow = {
@@ -221,7 +221,7 @@ export const assistants = noun()
       apiKey: apiKey ? await sealed(c.env, siteId, id, apiKey) : null,
       createdAt: at,
     }
-    const webChatId = newId(at)
+    const webChatId = await idOf(c, 'web chat')
     await addAssistant(db(c.env.DB), row, newWebChat({ id: webChatId, siteId, assistantId: id, name, at }))
     return c.json(assistantJson(row, new Map([[id, webChatId]])), 200)
   })

@@ -3,7 +3,6 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { isUuid } from '../domain/ids.ts'
 import { assistantById } from '../store/assistants.ts'
 import { db } from '../store/db.ts'
-import { newId } from '../store/ids.ts'
 import { type InboxRow, inboxesOf, replySettingsOf, type WebChatSettings } from '../store/inboxes.ts'
 import { addWebChat, changeWebChat, newWebChat, removeWebChat, webChatById } from '../store/web-chats.ts'
 import { seesInbox, type Who } from './access.ts'
@@ -11,6 +10,7 @@ import { behaviourFields } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
+import { idOf } from './requests.ts'
 
 const {
   name,
@@ -115,7 +115,7 @@ export const webChats = noun()
     const siteId = c.get('siteId')
     await mustExist(c.env, siteId, typed.assistantId)
     const about = {
-      id: newId(),
+      id: await idOf(c),
       siteId,
       assistantId: typed.assistantId ?? null,
       name: typed.name,
