@@ -169,12 +169,15 @@ export class Conversation extends DurableObject<Env> {
     change: ConversationChange,
     inboxes: readonly string[] | null,
   ): Promise<Changed | { problem: Problem }> {
-    const winner = await this.#whereItWent()
+    const winner = this.#winner()
     if (winner) return winner.change(change, inboxes)
     const state = this.#memory.state()
     if (!state || (inboxes && !inboxes.includes(state.inboxId))) return { problem: problem('not_found') }
     this.#take(state, { type: 'conversation_changed', change, living: this.#living() }, Date.now())
     await this.#settle()
+    // A person takes over at once, also where everything here is on its way: it is said here, and to where it goes.
+    const there = await this.#onItsWay()?.change(change, inboxes)
+    if (there) return there
     const now = this.#memory.state()!
     const last = now.lastMessage && this.#memory.message(now.lastMessage.id)
     return { state: now, last, bookmark: this.#bookmark }
@@ -665,23 +668,6 @@ export class Conversation extends DurableObject<Env> {
     return this.#memory.messages().findLast(one => one.details.mail?.rfcId && stands(one)) ?? null
   }
 
-  /** A person answers from now on; what the assistant has not yet let go is called back. */
-  async takeOver(): Promise<boolean> {
-    const winner = this.#winner()
-    if (winner) return winner.takeOver()
-    const here = await this.#tell({ type: 'person_took_over' })
-    await this.#onItsWay()?.takeOver()
-    return here
-  }
-
-  async handBack(): Promise<boolean> {
-    const winner = this.#winner()
-    if (winner) return winner.handBack()
-    const here = await this.#tell({ type: 'handed_back' })
-    await this.#onItsWay()?.handBack()
-    return here
-  }
-
   /** The conversation as it is now, or null where there never was one. */
   async read(): Promise<{ state: ConversationState; messages: Message[] } | null> {
     const winner = this.#winner()
@@ -714,14 +700,6 @@ export class Conversation extends DurableObject<Env> {
           return this.ctx.storage.setAlarm(Date.now() + CLEAR_AGAIN_MS)
         }),
       )
-  }
-
-  async #tell(event: ConversationEvent): Promise<boolean> {
-    const state = this.#memory.state()
-    if (!state) return false
-    this.#take(state, event, Date.now())
-    await this.#settle()
-    return true
   }
 
   /** Decide and save, in one go: there is no await between the first write and the alarm. */

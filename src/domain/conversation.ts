@@ -342,8 +342,6 @@ export type ConversationEvent =
       newest: Message | null
     }
   | { type: 'draft_discarded'; draft: Message; by: Author }
-  | { type: 'person_took_over' }
-  | { type: 'handed_back' }
 
 /** Answers and drafts that a conversation is making or has waiting; `dueAt` where one waits for its time. */
 export type Owes = { draft: boolean; dueAt: number | null }[]
@@ -439,12 +437,6 @@ export function step(before: ConversationState, event: ConversationEvent, at: nu
       return draftApproved(before, event, at)
     case 'draft_discarded':
       return draftDiscarded(before, event, at)
-    case 'person_took_over':
-      if (before.owner === 'person') return unchanged(before)
-      return callBack({ ...before, owner: 'person', seq: before.seq + 1 }, 'taken_over')
-    case 'handed_back':
-      if (before.owner === 'assistant') return unchanged(before)
-      return callBack({ ...before, owner: 'assistant', seq: before.seq + 1 }, 'superseded')
   }
 }
 

@@ -184,7 +184,7 @@ describe('an answer is made', () => {
     const play = new Play()
     play.tell(mail('m1'))
     const epoch = play.state.epoch
-    play.tell({ type: 'person_took_over' })
+    play.tell({ type: 'conversation_changed', change: { owner: 'person' } })
     const { effects } = play.tell(answer('a1', epoch))
     expect(effects).toEqual([])
     expect(play.message('a1').delivery).toMatchObject({ status: 'draft', problem: { code: 'taken_over' } })
@@ -195,8 +195,8 @@ describe('an answer is made', () => {
     const play = new Play()
     play.tell(mail('m1'))
     const epoch = play.state.epoch
-    play.tell({ type: 'person_took_over' })
-    play.tell({ type: 'handed_back' })
+    play.tell({ type: 'conversation_changed', change: { owner: 'person' } })
+    play.tell({ type: 'conversation_changed', change: { owner: 'assistant' } })
     expect(play.tell(answer('a1', epoch))).toMatchObject({ messages: [], effects: [] })
   })
 })
@@ -245,9 +245,9 @@ describe('the assistant has nothing to say', () => {
 describe('a person takes over', () => {
   it('CO6 the owner changes, the epoch and seq rise by one, and once is enough', () => {
     const before = conversation({ seq: 5, epoch: 3 })
-    const taken = step(before, { type: 'person_took_over' }, AT)
+    const taken = step(before, { type: 'conversation_changed', change: { owner: 'person' } }, AT)
     expect(taken.state).toEqual({ ...before, owner: 'person', epoch: 4, seq: 6 })
-    expect(step(taken.state, { type: 'person_took_over' }, AT)).toEqual({
+    expect(step(taken.state, { type: 'conversation_changed', change: { owner: 'person' } }, AT)).toEqual({
       state: taken.state,
       messages: [],
       effects: [],
@@ -256,14 +256,16 @@ describe('a person takes over', () => {
 
   it('CO6 and hands back the same way', () => {
     const before = conversation({ owner: 'person', seq: 5, epoch: 3 })
-    const back = step(before, { type: 'handed_back' }, AT)
+    const back = step(before, { type: 'conversation_changed', change: { owner: 'assistant' } }, AT)
     expect(back.state).toEqual({ ...before, owner: 'assistant', epoch: 4, seq: 6 })
-    expect(step(back.state, { type: 'handed_back' }, AT).state).toBe(back.state)
+    expect(step(back.state, { type: 'conversation_changed', change: { owner: 'assistant' } }, AT).state).toBe(
+      back.state,
+    )
   })
 
   it('CO7 before the point of no return: the mail is called back, and asked later it may not leave', () => {
     const play = answered()
-    expect(play.tell({ type: 'person_took_over' }).effects).toEqual([
+    expect(play.tell({ type: 'conversation_changed', change: { owner: 'person' } }).effects).toEqual([
       { kind: 'withdraw', id: 'withdraw:a1', messageId: 'a1', why: 'taken_over' },
     ])
     expect(play.asksToLeave('a1').leave).toMatchObject({ yes: false, problem: { code: 'taken_over' } })
@@ -275,7 +277,7 @@ describe('a person takes over', () => {
   it('CO8 after the point of no return: nothing is called back, and the mail is shown as leaving', () => {
     const play = answered()
     play.asksToLeave('a1')
-    expect(play.tell({ type: 'person_took_over' }).effects).toEqual([])
+    expect(play.tell({ type: 'conversation_changed', change: { owner: 'person' } }).effects).toEqual([])
     expect(play.message('a1').delivery?.status).toBe('leaving')
     play.learnsFate('a1', 'sent')
     expect(play.message('a1').delivery?.status).toBe('sent')
@@ -285,7 +287,7 @@ describe('a person takes over', () => {
     const play = answered()
     play.asksToLeave('a1')
     play.learnsFate('a1', 'retry')
-    play.tell({ type: 'person_took_over' })
+    play.tell({ type: 'conversation_changed', change: { owner: 'person' } })
     expect(play.asksToLeave('a1').leave).toMatchObject({ yes: false, problem: { code: 'taken_over' } })
   })
 })
@@ -304,7 +306,7 @@ describe('the point of no return', () => {
     play.asksToLeave('a1')
     const { state } = play
     expect(play.asksToLeave('a1')).toEqual({ state, messages: [], effects: [], leave: { yes: true } })
-    play.tell({ type: 'person_took_over' })
+    play.tell({ type: 'conversation_changed', change: { owner: 'person' } })
     expect(play.asksToLeave('a1').leave).toEqual({ yes: true })
   })
 
@@ -322,7 +324,7 @@ describe('the point of no return', () => {
   it('CO11 where a person owns it that is the reason said, whatever the epoch', () => {
     const play = answered()
     play.tell(mail('m2'))
-    play.tell({ type: 'person_took_over' })
+    play.tell({ type: 'conversation_changed', change: { owner: 'person' } })
     expect(play.asksToLeave('a1').leave).toMatchObject({ yes: false, problem: { code: 'taken_over' } })
   })
 })
@@ -349,7 +351,9 @@ describe('the fate of an answer', () => {
     const play = answered()
     play.learnsFate('a1', 'retry')
     expect(play.state.pending).toEqual({ messageId: 'a1', epoch: 2 })
-    expect(kinds(play.tell({ type: 'person_took_over' }).effects)).toEqual(['withdraw'])
+    expect(kinds(play.tell({ type: 'conversation_changed', change: { owner: 'person' } }).effects)).toEqual([
+      'withdraw',
+    ])
   })
 
   it.each(['sent', 'failed', 'uncertain', 'withdrawn', 'held'] as const)(
@@ -358,7 +362,7 @@ describe('the fate of an answer', () => {
       const play = answered()
       play.learnsFate('a1', status)
       expect(play.state.pending).toBeNull()
-      expect(play.tell({ type: 'person_took_over' }).effects).toEqual([])
+      expect(play.tell({ type: 'conversation_changed', change: { owner: 'person' } }).effects).toEqual([])
     },
   )
 
@@ -511,11 +515,11 @@ describe(`any order of events, SEED=${SEED}`, () => {
           }
           case 'over':
             story.push('a person takes over')
-            turn = play.tell({ type: 'person_took_over' }, AT + move)
+            turn = play.tell({ type: 'conversation_changed', change: { owner: 'person' } }, AT + move)
             break
           case 'back':
             story.push('handed back')
-            turn = play.tell({ type: 'handed_back' }, AT + move)
+            turn = play.tell({ type: 'conversation_changed', change: { owner: 'assistant' } }, AT + move)
         }
         if (!turn) continue
         for (const effect of turn.effects) {
@@ -699,7 +703,7 @@ describe('what people and programs do', () => {
     const play = answered()
     expect(kinds(play.tell(written('p1')).effects)).toEqual(['withdraw', 'send'])
     play.tell(mail('m2'))
-    play.tell({ type: 'person_took_over' })
+    play.tell({ type: 'conversation_changed', change: { owner: 'person' } })
     expect(play.asksToLeave('p1').leave).toEqual({ yes: true })
     expect(play.asksToLeave('a1').leave).toMatchObject({ yes: false })
   })

@@ -116,13 +116,13 @@ describe('two conversations become one', () => {
 
   it('TH5 where either is a person’s, it is a person’s, and no machine answers', () => {
     const [loser, winner] = [answered(), other('winner')]
-    winner.tell({ type: 'person_took_over' })
+    winner.tell({ type: 'conversation_changed', change: { owner: 'person' } })
     expect(merge(loser, winner).effects).toEqual([])
     expect(winner.state.owner).toBe('person')
 
     const [persons, machines] = [other(), answered()]
     persons.tell(mail('p1', { mode: 'off' }))
-    persons.tell({ type: 'person_took_over' })
+    persons.tell({ type: 'conversation_changed', change: { owner: 'person' } })
     expect(kinds(merge(persons, machines).effects)).toEqual(['withdraw'])
     expect(machines.state.owner).toBe('person')
   })
@@ -165,7 +165,7 @@ describe('two conversations become one', () => {
     const [loser, winner] = [other(), answered()]
     loser.tell(mail('l1', { mode: 'off' }))
     merge(loser, winner)
-    loser.tell({ type: 'person_took_over' })
+    loser.tell({ type: 'conversation_changed', change: { owner: 'person' } })
     const turn = handOver(loser, winner)
     expect(kinds(turn.effects)).toEqual(['withdraw'])
     expect(winner.state.owner).toBe('person')
@@ -173,7 +173,7 @@ describe('two conversations become one', () => {
     expect(handOver(loser, winner).messages).toEqual([])
     // Only a part of it: its rest says so when it comes.
     const late = other('late')
-    late.tell({ type: 'person_took_over' })
+    late.tell({ type: 'conversation_changed', change: { owner: 'person' } })
     const third = answered()
     expect(handOver(late, third, false).effects).toEqual([])
     expect(third.state.owner).toBe('assistant')
@@ -238,7 +238,7 @@ describe('two conversations become one', () => {
               if (one?.delivery?.status === 'leaving') play.learnsFate(one.id, 'sent')
               break
             case 4:
-              if (random(6) === 0) play.tell({ type: 'person_took_over' })
+              if (random(6) === 0) play.tell({ type: 'conversation_changed', change: { owner: 'person' } })
           }
         }
         return play

@@ -51,7 +51,7 @@ it('I1 the contact writes again while the answer waits: it is called back, and t
 
 it('CO7 after a takeover the mail that was called back says so', async () => {
   const { stub } = await putOff()
-  await stub.takeOver()
+  await stub.change({ owner: 'person' }, null)
   const back = await until(async () =>
     (await stub.read())!.messages.find(m => m.delivery?.status === 'withdrawn'),
   )

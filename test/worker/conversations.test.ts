@@ -90,7 +90,7 @@ describe('D1 is away', () => {
   it('CO17 the alarm finds D1 still away: it comes again, and an eviction in between loses nothing', async () => {
     const { stub, conversationId, headers } = await written()
     await withoutTable('conversations', async () => {
-      await stub.takeOver()
+      await stub.change({ owner: 'person' }, null)
       for (let i = 0; i < 3; i++) {
         expect(await runDurableObjectAlarm(stub)).toBe(true)
         await until(async () => (await alarmOf(stub)) !== null)
@@ -107,7 +107,7 @@ describe('copies in D1', () => {
     const { stub, more, conversationId, headers } = await written()
     const old = (await stub.read())!
     await more('A second thought.')
-    await stub.takeOver()
+    await stub.change({ owner: 'person' }, null)
     await project(env.DB, old.state, old.messages, null)
     expect((await shown(`conversations/${conversationId}`, headers)).body).toMatchObject({
       owner: 'person',
@@ -158,7 +158,7 @@ describe('the object is torn down between turns', () => {
     expect(await stub.read()).toEqual(before)
     await more('After the night.')
     await evictDurableObject(stub)
-    expect(await stub.takeOver()).toBe(true)
+    expect(await stub.change({ owner: 'person' }, null)).toMatchObject({ state: { owner: 'person' } })
     const { state, messages } = (await stub.read())!
     expect(state).toMatchObject({ seq: 3, length: 2, owner: 'person' })
     expect(messages.map(({ position, seq }) => [position, seq])).toEqual([
@@ -172,17 +172,17 @@ describe('the object is torn down between turns', () => {
 describe('the point of no return', () => {
   it('CO7 after a takeover the answer may not leave, and it says why', async () => {
     const { stub, answer } = await answered()
-    await stub.takeOver()
+    await stub.change({ owner: 'person' }, null)
     expect(await stub.mayLeave(answer.id)).toMatchObject({ yes: false, problem: { code: 'taken_over' } })
     expect((await stub.message(answer.id))!.delivery!.status).not.toBe('leaving')
   })
 
   it('CO7 nor after an eviction, nor when handed back', async () => {
     const { stub, answer } = await answered()
-    await stub.takeOver()
+    await stub.change({ owner: 'person' }, null)
     await evictDurableObject(stub)
     expect(await stub.mayLeave(answer.id)).toMatchObject({ yes: false })
-    await stub.handBack()
+    await stub.change({ owner: 'assistant' }, null)
     expect(await stub.mayLeave(answer.id)).toMatchObject({ yes: false, problem: { code: 'superseded' } })
   })
 
@@ -219,7 +219,7 @@ describe('the point of no return', () => {
     expect(await stub.mayLeave(answer.id)).toEqual({ yes: true })
     await evictDurableObject(stub)
     expect((await stub.message(answer.id))!.delivery).toMatchObject({ status: 'leaving' })
-    await stub.takeOver()
+    await stub.change({ owner: 'person' }, null)
     expect(await stub.mayLeave(answer.id)).toEqual({ yes: true })
   })
 

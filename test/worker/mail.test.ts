@@ -675,7 +675,7 @@ describe('mail out', () => {
       const [one] = await conversationsOf(headers)
       return one?.messages[1]?.delivery?.status === 'retry' && one.conversation.id
     })
-    await env.CONVERSATION.getByName(`${siteId}/${id}`).takeOver()
+    await env.CONVERSATION.getByName(`${siteId}/${id}`).change({ owner: 'person' }, null)
     await control({ do: 'start_postfix' })
     await arrives(address, [mail({ from: alice, to: address, subject: 'Re: A question', text: 'Hello?' })])
     await sync(config)

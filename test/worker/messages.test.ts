@@ -179,7 +179,7 @@ describe('seed 003 on the wire', () => {
     const made = await text(`messages/${answer.id}/original`, headers)
     expect(made).toMatch(/^Auto-Submitted: auto-replied\r$/m)
     expect(made).toMatch(/^To: Alice <alice@customer.test>\r$/m)
-    await conversation(siteId, one!.conversationId).takeOver()
+    await conversation(siteId, one!.conversationId).change({ owner: 'person' }, null)
     expect(await json(`conversations/${one!.conversationId}`, headers)).toMatchObject({
       owner: 'person',
       isAutoReplyNow: false,
