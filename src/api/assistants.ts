@@ -298,6 +298,16 @@ async function found(env: Env, siteId: string, id: string): Promise<AssistantRow
   return row
 }
 
+/** Of what is bound to an assistant. @throws Refusal */
+export async function assistantMustExist(
+  env: Env,
+  siteId: string,
+  assistantId: string | null | undefined,
+): Promise<void> {
+  if (assistantId && !(await assistantById(db(env.DB), siteId, assistantId)))
+    throw new Refusal('invalid_field', `There is no assistant with the id ${assistantId}.`, 'assistantId')
+}
+
 /** What each kind needs, and where an address may lead. @throws Refusal */
 function mustFit(env: Env, kind: string, next: AssistantSettings): void {
   if (kind !== 'knowledge' && next.model === '')

@@ -4,12 +4,20 @@ import { type NewAttachment, tooLarge } from '../conversation/write.ts'
 import { ONE_LINE } from './inbox-fields.ts'
 import { Refusal } from './problems.ts'
 
+export const MEDIA_TYPE = /^[\w.+-]+\/[\w.+-]+$/
+
+export const fileName = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(ONE_LINE, 'must be one line without control characters')
+
 export const NewAttachmentSchema = z
   .strictObject({
-    filename: z.string().min(1).max(255).regex(ONE_LINE, 'must be one line without control characters'),
+    filename: fileName,
     contentType: z
       .string()
-      .regex(/^[\w.+-]+\/[\w.+-]+$/, 'must be a media type such as image/png')
+      .regex(MEDIA_TYPE, 'must be a media type such as image/png')
       .default('application/octet-stream'),
     content: z
       .base64()

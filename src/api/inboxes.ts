@@ -4,7 +4,6 @@ import { isUuid } from '../domain/ids.ts'
 import { settings } from '../env.ts'
 import { log } from '../log.ts'
 import { foldersOf } from '../mail/check.ts'
-import { assistantById } from '../store/assistants.ts'
 import { type Connection, fingerprint, rememberTest } from '../store/connection-tests.ts'
 import { db } from '../store/db.ts'
 import {
@@ -16,6 +15,7 @@ import {
   tellInboxState,
 } from '../store/inboxes.ts'
 import { seesInbox, type Who } from './access.ts'
+import { assistantMustExist } from './assistants.ts'
 import { accountsOf, ConnectionTestSchema, tried } from './connection-test.ts'
 import { connectionFields, edited, InboxChange, NewInbox, typedConnection } from './inbox-fields.ts'
 import { InboxSchema, inboxJson } from './inbox-json.ts'
@@ -140,7 +140,7 @@ export const inboxes = noun()
   .openapi(connect, async c => {
     const typed = c.req.valid('json')
     const siteId = c.get('siteId')
-    await mustExist(c.env, siteId, typed.assistantId)
+    await assistantMustExist(c.env, siteId, typed.assistantId)
     const edit = await edited(c.env, typed, null)
     if (typed.folders && !typed.force) await mustHaveFolders(c.env, edit.connection!, typed.folders)
     const row = await createInbox(c.env, siteId, { ...edit, connection: edit.connection! }, typed)
@@ -173,7 +173,7 @@ export const inboxes = noun()
     const typed = c.req.valid('json')
     const siteId = c.get('siteId')
     const { id } = await found(c.env, siteId, c.get('who'), c.req.valid('param').id)
-    await mustExist(c.env, siteId, typed.assistantId)
+    await assistantMustExist(c.env, siteId, typed.assistantId)
     const row = await changeInbox(c.env, siteId, id, typed, async saved => {
       const edit = await edited(c.env, typed, saved)
       if (typed.folders)
@@ -229,11 +229,6 @@ async function forget(env: Env, siteId: string, id: string): Promise<void> {
 }
 
 const FORGET_ATTEMPTS = 3
-
-async function mustExist(env: Env, siteId: string, assistantId: string | null | undefined): Promise<void> {
-  if (assistantId && !(await assistantById(db(env.DB), siteId, assistantId)))
-    throw new Refusal('invalid_field', `There is no assistant with the id ${assistantId}.`, 'assistantId')
-}
 
 /** A folder that is not there is named now. A server that cannot be asked just now refuses nobody: the inbox's state will tell. */
 async function mustHaveFolders(env: Env, connection: Connection, wanted: readonly string[]): Promise<void> {

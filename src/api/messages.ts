@@ -13,6 +13,7 @@ import { handOut } from '../store/seal.ts'
 import { findMessages } from '../store/search.ts'
 import { detailsOf, FullMessageSchema, type MessageRow, MessageSchema, messageJson } from '../wire/message.ts'
 import { seesInbox, type Who } from './access.ts'
+import { MEDIA_TYPE } from './attachments.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Moved, moved, Refusal, refusals } from './problems.ts'
@@ -390,7 +391,7 @@ function keyOf(fetched: { key: string } | { problem: Problem }): string {
 function download(object: R2ObjectBody, contentType: string, filename: string) {
   return new Response(object.body, {
     headers: {
-      'content-type': /^[\w.+-]+\/[\w.+-]+$/.test(contentType) ? contentType : 'application/octet-stream',
+      'content-type': MEDIA_TYPE.test(contentType) ? contentType : 'application/octet-stream',
       'content-length': String(object.size),
       'content-disposition': `attachment; filename*=UTF-8''${extValue(filename)}`,
       'content-security-policy': "sandbox; default-src 'none'",

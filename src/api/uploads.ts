@@ -12,23 +12,20 @@ import { settings } from '../env.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
 import { addUpload, takeUploads, type Upload, uploadKey } from '../store/uploads.ts'
-import { ONE_LINE } from './inbox-fields.ts'
+import { fileName, MEDIA_TYPE } from './attachments.ts'
 import { noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 import { idOf } from './requests.ts'
 
 export const UPLOAD_BYTES = 25 * 1024 * 1024
 const FETCH_MS = 20_000
-const MEDIA_TYPE = /^[\w.+-]+\/[\w.+-]+$/
-
-const filename = z.string().min(1).max(255).regex(ONE_LINE, 'must be one line without control characters')
 
 /** As seed 003 names one. */
 export const GivenAttachmentSchema = z
   .strictObject({
     id: z.string().max(200).optional().openapi({ description: 'Of an upload: `POST /api/v1/attachments`.' }),
     type: z.string().max(200).optional().openapi({ description: 'Media type; of an upload it is known.' }),
-    filename: filename.optional(),
+    filename: fileName.optional(),
     file: z.string().max(2000).optional().openapi({
       description: 'Where it is fetched from, if `id` names no upload. Its host must be a public one.',
     }),
@@ -77,7 +74,7 @@ export const uploads = noun().openapi(upload, async c => {
   const unknown = [...(form?.keys() ?? [])].find(name => name !== 'file')
   if (unknown) throw new Refusal('unknown_field', `"${unknown}" is not a field of this request.`, unknown)
   if (file.size > UPLOAD_BYTES) throw new Refusal('too_large')
-  if (!filename.safeParse(file.name).success)
+  if (!fileName.safeParse(file.name).success)
     throw new Refusal('invalid_field', '"file" needs a name of one line, up to 255 characters.', 'file')
   const row = await keep(c.env, c.get('siteId'), await idOf(c), file.stream(), {
     filename: file.name,

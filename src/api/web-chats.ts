@@ -1,11 +1,11 @@
 /** Web chats: where a conversation by the API begins. Seed 003's "Web Chat ID" is the id of one. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { isUuid } from '../domain/ids.ts'
-import { assistantById } from '../store/assistants.ts'
 import { db } from '../store/db.ts'
 import { type InboxRow, inboxesOf, replySettingsOf, type WebChatSettings } from '../store/inboxes.ts'
 import { addWebChat, changeWebChat, newWebChat, removeWebChat, webChatById } from '../store/web-chats.ts'
 import { seesInbox, type Who } from './access.ts'
+import { assistantMustExist } from './assistants.ts'
 import { behaviourFields } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
@@ -113,7 +113,7 @@ export const webChats = noun()
   .openapi(add, async c => {
     const typed = c.req.valid('json')
     const siteId = c.get('siteId')
-    await mustExist(c.env, siteId, typed.assistantId)
+    await assistantMustExist(c.env, siteId, typed.assistantId)
     const about = {
       id: await idOf(c),
       siteId,
@@ -134,7 +134,7 @@ export const webChats = noun()
     const typed = c.req.valid('json')
     const siteId = c.get('siteId')
     const row = await found(c.env, siteId, c.get('who'), c.req.valid('param').id)
-    await mustExist(c.env, siteId, typed.assistantId)
+    await assistantMustExist(c.env, siteId, typed.assistantId)
     const { name = row.name, assistantId = row.assistantId, paused = row.paused } = typed
     const settings = JSON.stringify({ ...replySettingsOf(row), ...settingsOf(typed) })
     await changeWebChat(db(c.env.DB), siteId, row.id, { name, assistantId, paused, settings })
@@ -151,11 +151,6 @@ async function found(env: Env, siteId: string, who: Who, id: string): Promise<In
   const row = isUuid(id) && seesInbox(who, id) && (await webChatById(db(env.DB), siteId, id))
   if (!row) throw new Refusal('not_found')
   return row
-}
-
-async function mustExist(env: Env, siteId: string, assistantId: string | null | undefined): Promise<void> {
-  if (assistantId && !(await assistantById(db(env.DB), siteId, assistantId)))
-    throw new Refusal('invalid_field', `There is no assistant with the id ${assistantId}.`, 'assistantId')
 }
 
 /** Seconds here, milliseconds there. */

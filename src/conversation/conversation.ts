@@ -651,8 +651,7 @@ export class Conversation extends DurableObject<Env> {
 
   /** Drafts that wait for a person. */
   #living(): Message[] {
-    if (!this.#memory.state()) return []
-    return this.#memory.messages().filter(one => one.delivery?.status === 'draft')
+    return this.#memory.state() ? this.#memory.drafts() : []
   }
 
   /** The last thing a person on the other side said. */

@@ -128,6 +128,13 @@ export class Memory {
     return this.#rows('SELECT message FROM messages WHERE position > ? ORDER BY position', afterPosition)
   }
 
+  /** Drafts that wait for a person; found without reading all that was said. */
+  drafts(): Message[] {
+    return this.#rows(
+      `SELECT message FROM messages WHERE message ->> '$.delivery.status' = 'draft' ORDER BY position`,
+    )
+  }
+
   changedSince(seq: number): Message[] {
     return this.#rows('SELECT message FROM messages WHERE seq > ? ORDER BY position', seq)
   }

@@ -32,8 +32,9 @@ export function questionWords(text: string): string[] {
  * An FTS5 MATCH expression. Quoted strings are never operators, and a quote inside one is doubled (FTS5 §3.1), so a
  * question cannot become a query of its own. No words match nothing: `""` is a valid phrase, an empty string is not.
  */
-export function matchQuery(words: readonly string[]): string {
-  return words.map(word => `"${word.replaceAll('"', '""').replaceAll('\u0000', '')}"`).join(' OR ') || '""'
+export function matchQuery(words: readonly string[], between: 'OR' | 'AND' = 'OR'): string {
+  const quoted = words.map(word => `"${word.replaceAll('"', '""').replaceAll('\u0000', '')}"`)
+  return quoted.join(` ${between} `) || '""'
 }
 
 function addPairs(run: string, found: string[]): void {

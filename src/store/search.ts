@@ -3,7 +3,7 @@
  * Chinese are found), and can be dropped and rebuilt from D1's copies at any time.
  */
 import { and, eq, gt, or } from 'drizzle-orm'
-import { words } from '../domain/words.ts'
+import { matchQuery, words } from '../domain/words.ts'
 import type { CopiedDetails, MessageCopy } from './conversations.ts'
 import { type Db, steady } from './db.ts'
 import { conversations, messages } from './schema.ts'
@@ -125,8 +125,7 @@ function queryOf(siteId: string, { text, inboxes, conversationId }: Sought): str
     ...(inboxes ? [`(${inboxes.map(id => token('i', id)).join(' OR ')})`] : []),
     ...(conversationId ? [token('c', conversationId)] : []),
   ]
-  const quoted = sought.map(word => `"${word.replaceAll('"', '""').replaceAll('\u0000', '')}"`)
-  return `scope : (${scopes.join(' AND ')}) AND body : (${quoted.join(' AND ')})`
+  return `scope : (${scopes.join(' AND ')}) AND body : (${matchQuery(sought, 'AND')})`
 }
 
 /** FTS5 takes an expression of some depth only. */

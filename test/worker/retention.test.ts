@@ -1,21 +1,11 @@
-import { env, exports } from 'cloudflare:workers'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { tick } from '../../src/clock.ts'
+import { call, type Json } from './call.ts'
 import { conversation, inbox, received, site } from './cast.ts'
 import { mail, until } from './mail.ts'
 
-type Json = Record<string, unknown>
 const DAY = 24 * 60 * 60_000
-
-async function call(path: string, headers: Record<string, string>, method = 'GET', body?: unknown) {
-  const answer = await exports.default.fetch(`http://edgedesk.test/api/v1${path}`, {
-    method,
-    headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  })
-  const text = await answer.text()
-  return { status: answer.status, headers: answer.headers, body: (text ? JSON.parse(text) : null) as Json }
-}
 
 /** Alice wrote a mail with an attachment, and said something in a chat besides. */
 async function written() {

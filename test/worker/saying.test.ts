@@ -1,29 +1,13 @@
-import { env, exports } from 'cloudflare:workers'
+import { env } from 'cloudflare:workers'
 import { eq } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import { db } from '../../src/store/db.ts'
 import { newId } from '../../src/store/ids.ts'
 import { inboxes } from '../../src/store/schema.ts'
 import { newWebChat } from '../../src/store/web-chats.ts'
+import { call, type Json } from './call.ts'
 import { assistant, inbox, received, site } from './cast.ts'
 import { mail, until } from './mail.ts'
-
-type Json = Record<string, unknown>
-
-async function call(path: string, headers: Record<string, string>, method = 'GET', body?: unknown) {
-  const answer = await exports.default.fetch(`http://edgedesk.test/api/v1${path}`, {
-    method,
-    headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  })
-  const text = await answer.text()
-  return {
-    status: answer.status,
-    headers: answer.headers,
-    text,
-    body: (text ? JSON.parse(text) : null) as Json,
-  }
-}
 
 /** A site with a web chat, answered by an assistant or by nobody. */
 async function chat(about: { answered?: boolean; settings?: Parameters<typeof newWebChat>[1] } = {}) {

@@ -1,27 +1,15 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
-import { env, exports } from 'cloudflare:workers'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { db } from '../../src/store/db.ts'
 import { newId } from '../../src/store/ids.ts'
 import { inboxes } from '../../src/store/schema.ts'
 import { reindexMessages } from '../../src/store/search.ts'
 import { newWebChat } from '../../src/store/web-chats.ts'
+import { call, type Json } from './call.ts'
 import { conversation, inbox, received, site } from './cast.ts'
 import { mail, until } from './mail.ts'
 import { member } from './staff.ts'
-
-type Json = Record<string, unknown>
-
-async function call(path: string, headers: Record<string, string>, method = 'GET', body?: unknown) {
-  const answer = await exports.default.fetch(`http://edgedesk.test/api/v1${path}`, {
-    method,
-    headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    redirect: 'manual',
-  })
-  const text = await answer.text()
-  return { status: answer.status, headers: answer.headers, body: (text ? JSON.parse(text) : null) as Json }
-}
 
 async function chats(...names: string[]) {
   const who = await site()

@@ -1,20 +1,9 @@
-import { env, exports } from 'cloudflare:workers'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { Received } from '../servers/webhook-receiver.ts'
+import { call, type Json } from './call.ts'
 import { site } from './cast.ts'
 import { until } from './mail.ts'
-
-type Json = Record<string, unknown>
-
-async function call(path: string, headers: Record<string, string>, method = 'GET', body?: unknown) {
-  const answer = await exports.default.fetch(`http://edgedesk.test/api/v1${path}`, {
-    method,
-    headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  })
-  const text = await answer.text()
-  return { status: answer.status, text, body: (text ? JSON.parse(text) : null) as Json }
-}
 
 let count = 0
 

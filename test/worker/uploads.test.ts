@@ -6,19 +6,8 @@ import { newId } from '../../src/store/ids.ts'
 import { inboxes } from '../../src/store/schema.ts'
 import { uploadKey } from '../../src/store/uploads.ts'
 import { newWebChat } from '../../src/store/web-chats.ts'
+import { call, type Json } from './call.ts'
 import { site } from './cast.ts'
-
-type Json = Record<string, unknown>
-
-async function call(path: string, headers: Record<string, string>, method = 'GET', body?: unknown) {
-  const answer = await exports.default.fetch(`http://edgedesk.test/api/v1${path}`, {
-    method,
-    headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  })
-  const text = await answer.text()
-  return { status: answer.status, body: (text ? JSON.parse(text) : null) as Json }
-}
 
 async function upload(headers: Record<string, string>, parts: Record<string, File | string>) {
   const form = new FormData()
