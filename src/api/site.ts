@@ -1,8 +1,10 @@
-/** The site itself: its name, and how long it keeps what was said. */
+/** The site itself: its name, how long it keeps what was said, and its search. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { conversationIdsAfter } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { changeSite, type Site, siteById } from '../store/retention.ts'
 import { oneLine } from './inbox-fields.ts'
+import { cursor, pageOf, readCursor } from './lists.ts'
 import { jsonBody, noQuery, noun } from './noun.ts'
 import { refusals } from './problems.ts'
 
@@ -36,6 +38,32 @@ const change = createRoute({
   },
 })
 
+const rebuildSearch = createRoute({
+  method: 'post',
+  path: '/search-index',
+  summary: 'Have the words of messages indexed anew, some conversations at a time',
+  description:
+    'For a SEARCH database that was lost or made new. Ask again with `next` as `cursor` until it is null; what is found is whole some seconds later.',
+  request: {
+    query: noQuery,
+    body: jsonBody(z.strictObject({ cursor }).openapi('SearchRebuild')),
+  },
+  responses: {
+    200: {
+      description: 'How many were told, and where to go on',
+      content: {
+        'application/json': {
+          schema: z.object({ conversations: z.int(), next: z.string().nullable() }).openapi('SearchRebuilt'),
+        },
+      },
+    },
+    ...refusals('bad_json', 'unknown_field', 'invalid_field', 'unauthorized', 'forbidden'),
+  },
+})
+
+/** Each is a call of its own; the platform's small plan takes 50 a request. */
+const REBUILT_TOGETHER = 40
+
 export const site = noun()
   .openapi(show, async c => c.json(siteJson(await siteById(db(c.env.DB), c.get('siteId'))), 200))
   .openapi(change, async c => {
@@ -43,6 +71,14 @@ export const site = noun()
     const d1 = db(c.env.DB)
     if (Object.keys(wanted).length > 0) await changeSite(d1, c.get('siteId'), wanted as Partial<Site>)
     return c.json(siteJson(await siteById(d1, c.get('siteId'))), 200)
+  })
+  .openapi(rebuildSearch, async c => {
+    const siteId = c.get('siteId')
+    const after = readCursor(c.req.valid('json').cursor, z.tuple([z.uuid()]))?.[0] ?? ''
+    const ids = await conversationIdsAfter(db(c.env.DB), siteId, after, REBUILT_TOGETHER + 1)
+    const { page, next } = pageOf(ids, REBUILT_TOGETHER, id => [id])
+    await Promise.all(page.map(id => c.env.CONVERSATION.getByName(`${siteId}/${id}`).reindex()))
+    return c.json({ conversations: page.length, next }, 200)
   })
 
 function siteJson({ id, name, retentionDays, createdAt }: Site): z.infer<typeof SiteSchema> {

@@ -35,6 +35,7 @@ import { type InboxRow, inboxById, replySettingsOf } from '../store/inboxes.ts'
 import { winnerOf } from '../store/merges.ts'
 import { clear, leaveBehind, leftBehind } from './erasing.ts'
 import { asEvent, type Said } from './incoming.ts'
+import { index } from './indexing.ts'
 import { Memory, type OwedEffect } from './memory.ts'
 import { perform } from './perform.ts'
 import { noted, tell } from './telling.ts'
@@ -85,6 +86,8 @@ type Ended = { movedTo: string } | { erased: true }
 
 const PROJECTION_WAIT_MS = 300
 const TELL_AGAIN_MS = 5_000
+/** What is said in one breath is indexed together. */
+const INDEX_WAIT_MS = 2_000
 /** What of an erased conversation could not be removed is tried again after this. */
 const CLEAR_AGAIN_MS = 60_000
 /** How soon after a crash an effect is taken up again; one that is still at work in this life is left to it. */
@@ -99,6 +102,8 @@ export class Conversation extends DurableObject<Env> {
   /** Of D1, where the last copy landed. */
   #landed: string | null = null
   #telling: Promise<void> | null = null
+  #indexing: Promise<void> | null = null
+  #indexSoon: ReturnType<typeof setTimeout> | null = null
   #clearing: Promise<void> | null = null
   #tellAgainAt = 0
   #inboxRead: { at: number; row: InboxRow | undefined } | null = null
@@ -346,6 +351,7 @@ export class Conversation extends DurableObject<Env> {
       throw new Error('mail is still owed')
     // Its copies in D1 are the winner's from now on; none of ours may still be on the way.
     await this.#projecting?.catch(() => {})
+    await this.#indexing
     const { siteId } = this.#memory.state()!
     const winner = this.env.CONVERSATION.getByName(`${siteId}/${to}`)
     for (;;) {
@@ -448,6 +454,7 @@ export class Conversation extends DurableObject<Env> {
     await this.#projecting?.catch(() => {})
     // Nor anything that others are just being told.
     await this.#telling
+    await this.#indexing
     await clear(this.ctx.storage.sql, this.env, siteId, id)
     if (this.#memory.state()) return
     const ended = this.ctx.storage.kv.get<Ended>(ENDED)!
@@ -718,6 +725,7 @@ export class Conversation extends DurableObject<Env> {
       this.#memory.note(noted(turn.state, happened, at))
     })
     if (happened.length > 0) this.#tellOthers()
+    this.#indexLater()
     if (turn.effects.length > 0) this.#act(at)
     return turn
   }
@@ -734,6 +742,7 @@ export class Conversation extends DurableObject<Env> {
     }
     if (this.#behind()) this.ctx.waitUntil(this.#project().catch(() => this.#arm()))
     if (at >= this.#tellAgainAt) this.#tellOthers()
+    this.#indexLater()
     this.#arm()
   }
 
@@ -786,6 +795,35 @@ export class Conversation extends DurableObject<Env> {
     this.ctx.waitUntil(this.#telling)
   }
 
+  /** Should this life of the object end before, the alarm comes back to it. */
+  #indexLater(): void {
+    if (this.#indexSoon || this.#indexing || !this.#isUnindexed()) return
+    this.#indexSoon = setTimeout(() => {
+      this.#indexSoon = null
+      if (!this.#isUnindexed()) return
+      this.#indexing = index(this.env.SEARCH, this.#memory)
+        .catch(error => log('indexing_failed', { conversation: this.#name()[1] }, error))
+        .finally(() => {
+          this.#indexing = null
+          this.#arm()
+        })
+    }, INDEX_WAIT_MS)
+  }
+
+  /** What is on its way to another conversation is indexed there. */
+  #isUnindexed(): boolean {
+    const state = this.#memory.state()
+    return state !== null && state.movedTo === undefined && this.#memory.indexed() < state.seq
+  }
+
+  /** Its words are written anew. */
+  async reindex(): Promise<void> {
+    if (!this.#memory.state()) return
+    this.#memory.setIndexed(0)
+    this.#indexLater()
+    this.#arm()
+  }
+
   /** Waits a moment for the copy in D1, so that who wrote can read it; where D1 is slow or away, it stays owed. */
   async #settle(): Promise<void> {
     if (!this.#behind()) return
@@ -835,9 +873,12 @@ export class Conversation extends DurableObject<Env> {
 
   #arm(): void {
     if (!this.#memory.state()) return
-    const due = this.#nextDue()
-    const next = this.#behind() ? Math.min(due ?? Infinity, Date.now() + LEASE_MS / 2) : due
-    if (next === null) return
+    const next = Math.min(
+      this.#nextDue() ?? Infinity,
+      this.#behind() ? Date.now() + LEASE_MS / 2 : Infinity,
+      this.#isUnindexed() ? Date.now() + LEASE_MS : Infinity,
+    )
+    if (next === Infinity) return
     // Written down so that an eviction does not begin the copies at zero.
     if (this.#projected !== null) this.#memory.setProjected(this.#projected)
     this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(next, Date.now())))

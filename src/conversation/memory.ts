@@ -25,8 +25,6 @@ export interface Noted {
   /** Rows as D1 has them: of the conversation, and of the message where it is about one. */
   conversation: ConversationCopy
   message: MessageCopy | null
-  /** Nobody outside is told. */
-  quiet?: true
 }
 
 export interface OwedEffect {
@@ -39,6 +37,7 @@ export interface OwedEffect {
 export class Memory {
   readonly #sql: SqlStorage
   #state: ConversationState | null | undefined
+  #indexed: number | undefined
 
   constructor(sql: SqlStorage) {
     this.#sql = sql
@@ -57,6 +56,7 @@ export class Memory {
     const own = ['meta', 'messages', 'effects', 'occurrences']
     for (const name of own) this.#sql.exec(`DROP TABLE IF EXISTS ${name}`)
     this.#state = null
+    this.#indexed = undefined
   }
 
   /** Creates the tables with the first state; call inside the turn that saves. */
@@ -150,6 +150,17 @@ export class Memory {
 
   setProjected(seq: number): void {
     this.#setMeta('projected', seq)
+  }
+
+  /** The `seq` up to which the search has its words. */
+  indexed(): number {
+    this.#indexed ??= this.#meta<number>('indexed') ?? 0
+    return this.#indexed
+  }
+
+  setIndexed(seq: number): void {
+    this.#setMeta('indexed', seq)
+    this.#indexed = seq
   }
 
   effects(): OwedEffect[] {

@@ -1,6 +1,6 @@
 /**
- * Others are told what happened: those outside by the endpoints that their site has, one call after another in the order it happened, and
- * the index of words. What was noted stays until every endpoint has it in its own store; from there on its delivery is the endpoint's.
+ * Those outside are told what happened, by the endpoints that their site has, one call after another in the order it happened. What was
+ * noted stays until every endpoint has it in its own store; from there on its delivery is the endpoint's.
  */
 import type { ConversationState } from '../domain/conversation.ts'
 import type { Happened } from '../domain/occurrences.ts'
@@ -10,7 +10,6 @@ import { db } from '../store/db.ts'
 import { endpointsFor } from '../store/endpoints.ts'
 import { derivedId } from '../store/ids.ts'
 import { type InboxRow, inboxById } from '../store/inboxes.ts'
-import { type Indexed, indexMessages } from '../store/search.ts'
 import { conversationJson } from '../wire/conversation.ts'
 import { messageJson } from '../wire/message.ts'
 import type { Memory, Noted } from './memory.ts'
@@ -20,10 +19,9 @@ const SOME = 50
 
 export function noted(state: ConversationState, happened: readonly Happened[], at: number): Noted[] {
   const conversation = copiedConversation(state, null)
-  return happened.map(({ type, message, quiet }) => ({
+  return happened.map(({ type, message }) => ({
     ...{ type, at, conversation },
     message: message && copiedRow(state.siteId, state.id, message),
-    ...(quiet ? { quiet } : {}),
   }))
 }
 
@@ -33,23 +31,9 @@ export async function tell(env: Env, memory: Memory): Promise<void> {
     const some = memory.untold(SOME)
     const last = some.at(-1)
     if (!last) return
-    const loud = some.filter(one => !one.quiet)
-    if (loud.length > 0) await tellThese(env, loud)
-    await indexMessages(env.SEARCH, worded(some))
+    await tellThese(env, some)
     memory.told(last.n)
   }
-}
-
-/** Messages whose words are new or others than they were, each once. */
-function worded(some: readonly Noted[]): Indexed[] {
-  const last = new Map(
-    some
-      .filter(one => one.type === 'message.created' || one.type === 'message.updated')
-      .flatMap(({ message, conversation }) =>
-        message ? [[message.id, { message, inboxId: conversation.inboxId }] as const] : [],
-      ),
-  )
-  return [...last.values()]
 }
 
 async function tellThese(env: Env, some: readonly (Noted & { n: number })[]): Promise<void> {

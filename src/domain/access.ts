@@ -123,6 +123,7 @@ export const RIGHTS: Readonly<Record<string, Right | 'anybody'>> = {
   'DELETE /api/v1/contacts/{id}': changes('contacts:write', 'contact.erased'),
   'GET /api/v1/site': may('settings:read', 'admin'),
   'PATCH /api/v1/site': changes('settings:write', 'site.changed'),
+  'POST /api/v1/site/search-index': changes('settings:write', 'search.rebuilt'),
   'PATCH /api/v1/contacts/{id}': may('contacts:write', 'admin'),
 
   'GET /api/v1/email-providers': may(null),

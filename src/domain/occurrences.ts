@@ -6,8 +6,6 @@ export interface Happened {
   type: string
   /** Null where it is about the conversation itself. */
   message: Message | null
-  /** Nobody outside is told; it is only to be found. */
-  quiet?: true
 }
 
 /**
@@ -30,7 +28,7 @@ export function happenedIn(
 
 function ofMessage(now: Message, before: Message | null): Happened[] {
   // What was fetched from long ago is no news to anybody.
-  if (now.details.imported) return [{ type: 'message.created', message: now, quiet: true }]
+  if (now.details.imported) return []
   const happened = (type: string): Happened => ({ type, message: now })
   const status = now.delivery?.status
   const moved = status !== undefined && status !== 'draft' && status !== before?.delivery?.status

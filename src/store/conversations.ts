@@ -2,7 +2,7 @@
  * Conversations and messages as D1 lists them: copies, written by their objects, guarded by `seq` so that an older copy never
  * overwrites a newer one.
  */
-import { and, desc, eq, gt, inArray, lte, ne, type SQL, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, inArray, lte, ne, type SQL, sql } from 'drizzle-orm'
 import { normaliseAddress } from '../domain/address.ts'
 import type { ConversationState, Details, Message, Status } from '../domain/conversation.ts'
 import { idKey } from '../domain/thread.ts'
@@ -337,6 +337,24 @@ export async function conversationsById(db: Db, siteId: string, ids: readonly st
       ),
   )
   return rows.toSorted((a, b) => ids.indexOf(a.conversation.id) - ids.indexOf(b.conversation.id))
+}
+
+/** All of a site, by id, from just after one. */
+export async function conversationIdsAfter(
+  db: Db,
+  siteId: string,
+  after: string,
+  limit: number,
+): Promise<string[]> {
+  const rows = await steady(() =>
+    db
+      .select({ id: conversations.id })
+      .from(conversations)
+      .where(and(eq(conversations.siteId, siteId), gt(conversations.id, after)))
+      .orderBy(asc(conversations.id))
+      .limit(limit),
+  )
+  return rows.map(row => row.id)
 }
 
 export async function conversationById(db: Db, siteId: string, id: string) {

@@ -1,56 +1,83 @@
 /**
  * Messages found by their words. SEARCH holds the words, cut by domain/words.ts the same for index and question (so that two characters of
- * Chinese are found), and can be dropped and rebuilt from D1's copies at any time.
+ * Chinese are found), and can be dropped: every conversation writes its own anew when it is told to.
  */
-import { and, eq, gt, or } from 'drizzle-orm'
 import { matchQuery, words } from '../domain/words.ts'
-import type { CopiedDetails, MessageCopy } from './conversations.ts'
-import { type Db, steady } from './db.ts'
-import { conversations, messages } from './schema.ts'
+import { steady } from './db.ts'
 
-/** A message, and the inbox of its conversation. */
+/** Messages of one conversation by their ids, and the text that each is found by. */
 export interface Indexed {
-  message: MessageCopy
+  siteId: string
   inboxId: string
+  conversationId: string
+  messages: readonly { id: string; text: string; createdAt: number }[]
 }
+
+/** Of a message so many characters are found. */
+const TEXT_CHARS = 50_000
+/** D1 takes 2 MB in a parameter: bytes, and a character may have three of them. */
+const BATCH_CHARS = 400_000
 
 /** Safe to repeat: the words of a message that is here already are replaced. */
-export async function indexMessages(search: D1Database, list: readonly Indexed[]): Promise<void> {
-  if (list.length === 0) return
-  await steady(() => search.batch(list.flatMap(one => indexing(search, one))))
+export async function indexMessages(search: D1Database, indexed: Indexed): Promise<void> {
+  let some: Worded[] = []
+  let chars = 0
+  for (const { id, text, createdAt } of indexed.messages) {
+    const one = { id, at: createdAt, words: words(text.slice(0, TEXT_CHARS)).join(' ') }
+    if (chars > 0 && chars + one.words.length > BATCH_CHARS) {
+      await writeWords(search, indexed, some)
+      ;[some, chars] = [[], 0]
+    }
+    some.push(one)
+    chars += one.words.length
+  }
+  if (some.length > 0) await writeWords(search, indexed, some)
 }
 
-function indexing(search: D1Database, { message, inboxId }: Indexed): D1PreparedStatement[] {
-  const { siteId, id, conversationId } = message
-  return [
-    search
-      .prepare(
-        `INSERT INTO message_docs (site_id, conversation_id, message_id) VALUES (?1, ?2, ?3)
-         ON CONFLICT (site_id, message_id) DO UPDATE SET conversation_id = excluded.conversation_id`,
-      )
-      .bind(siteId, conversationId, id),
-    search
-      .prepare(
-        'DELETE FROM message_words WHERE rowid = (SELECT id FROM message_docs WHERE site_id = ?1 AND message_id = ?2)',
-      )
-      .bind(siteId, id),
-    search
-      .prepare(
-        `INSERT INTO message_words (rowid, scope, body)
-         SELECT id, ?3, ?4 FROM message_docs WHERE site_id = ?1 AND message_id = ?2`,
-      )
-      .bind(
-        siteId,
-        id,
-        [token('s', siteId), token('i', inboxId), token('c', conversationId)].join(' '),
-        words(textOf(message)).join(' '),
-      ),
-  ]
+interface Worded {
+  id: string
+  at: number
+  words: string
 }
 
-function textOf({ content, details }: MessageCopy): string {
-  const { subject = '', attachments = [] } = JSON.parse(details) as CopiedDetails
-  return [subject, content, ...attachments.map(one => one.filename)].join('\n')
+/** Ids follow the time a message was said: behind those of its millisecond there are so many, less one. */
+const PLACES = 1024
+
+async function writeWords(
+  search: D1Database,
+  { siteId, inboxId, conversationId }: Indexed,
+  some: readonly Worded[],
+): Promise<void> {
+  const list = JSON.stringify(some)
+  const scope = [token('s', siteId), token('i', inboxId), token('c', conversationId)].join(' ')
+  await steady(() =>
+    search.batch([
+      search
+        .prepare(
+          // SQLite takes ON CONFLICT behind a SELECT only where a WHERE stands between them.
+          `INSERT INTO message_docs (id, site_id, conversation_id, message_id)
+           SELECT
+             coalesce((SELECT max(id) FROM message_docs WHERE id >= first AND id < first + ${PLACES}), first - 1)
+               + row_number() OVER (PARTITION BY first ORDER BY key),
+             ?1, ?2, message_id
+           FROM (SELECT key, value ->> 'id' AS message_id, (value ->> 'at') * ${PLACES} AS first FROM json_each(?3)) WHERE true
+           ON CONFLICT (site_id, message_id) DO UPDATE SET conversation_id = excluded.conversation_id`,
+        )
+        .bind(siteId, conversationId, list),
+      search
+        .prepare(
+          `DELETE FROM message_words WHERE rowid IN (SELECT d.id FROM json_each(?2) j
+           JOIN message_docs d ON d.site_id = ?1 AND d.message_id = j.value ->> 'id')`,
+        )
+        .bind(siteId, list),
+      search
+        .prepare(
+          `INSERT INTO message_words (rowid, scope, body) SELECT d.id, ?3, j.value ->> 'words' FROM json_each(?2) j
+           JOIN message_docs d ON d.site_id = ?1 AND d.message_id = j.value ->> 'id'`,
+        )
+        .bind(siteId, list, scope),
+    ]),
+  )
 }
 
 export interface Sought {
@@ -144,43 +171,6 @@ export async function forgetWords(search: D1Database, siteId: string, conversati
         .bind(siteId, conversationId),
     ]),
   )
-}
-
-/** Some of a site's messages anew, from just after one; say where it stopped, and null at the end. */
-export async function reindexMessages(
-  db: Db,
-  search: D1Database,
-  siteId: string,
-  after: { conversationId: string; position: number } | null,
-  limit = 200,
-): Promise<{ conversationId: string; position: number } | null> {
-  const rows = await steady(() =>
-    db
-      .select({ message: messages, inboxId: conversations.inboxId })
-      .from(messages)
-      .innerJoin(
-        conversations,
-        and(eq(conversations.siteId, messages.siteId), eq(conversations.id, messages.conversationId)),
-      )
-      .where(
-        and(
-          eq(messages.siteId, siteId),
-          after
-            ? or(
-                gt(messages.conversationId, after.conversationId),
-                and(eq(messages.conversationId, after.conversationId), gt(messages.position, after.position)),
-              )
-            : undefined,
-        ),
-      )
-      .orderBy(messages.conversationId, messages.position)
-      .limit(limit),
-  )
-  for (let at = 0; at < rows.length; at += 25) await indexMessages(search, rows.slice(at, at + 25))
-  const last = rows.at(-1)?.message
-  return rows.length === limit && last
-    ? { conversationId: last.conversationId, position: last.position }
-    : null
 }
 
 function token(kind: 's' | 'i' | 'c', id: string): string {

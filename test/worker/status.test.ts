@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest'
 import { db } from '../../src/store/db.ts'
 import { newId } from '../../src/store/ids.ts'
 import { inboxes } from '../../src/store/schema.ts'
-import { reindexMessages } from '../../src/store/search.ts'
 import { newWebChat } from '../../src/store/web-chats.ts'
 import { call, type Json } from './call.ts'
 import { conversation, inbox, received, site } from './cast.ts'
@@ -233,9 +232,9 @@ describe('words', () => {
     expect(await found(headers, 'text=unicorn')).toEqual(['unicorn there'])
   })
 
-  it('WO3 the index is rebuilt from D1', async () => {
+  it('WO3 the index is rebuilt by the conversations themselves', async () => {
     const { headers, ids, begin, siteId } = await chats('Shop')
-    const id = await begin(ids[0]!, 'zebra one', 'zebra two')
+    await begin(ids[0]!, 'zebra one', 'zebra two')
     await until(async () => (await found(headers, 'text=zebra')).length === 2)
     await env.SEARCH.batch([
       env.SEARCH.prepare(
@@ -244,9 +243,20 @@ describe('words', () => {
       env.SEARCH.prepare('DELETE FROM message_docs WHERE site_id = ?').bind(siteId),
     ])
     expect(await found(headers, 'text=zebra')).toEqual([])
-    const next = await reindexMessages(db(env.DB), env.SEARCH, siteId, null, 1)
-    expect(next).toEqual({ conversationId: id, position: 0 })
-    expect(await reindexMessages(db(env.DB), env.SEARCH, siteId, next)).toBeNull()
+    const rebuild = async (cursor?: string) => {
+      const { status, body } = await call('/site/search-index', headers, 'POST', cursor ? { cursor } : {})
+      expect(status).toBe(200)
+      return body
+    }
+    expect(await rebuild()).toEqual({ conversations: 1, next: null })
+    await until(async () => (await found(headers, 'text=zebra')).length === 2)
     expect(await found(headers, 'text=zebra')).toEqual(['zebra two', 'zebra one'])
+  })
+
+  it('WO4 a long message is found by its end, too', async () => {
+    const { headers, ids, begin } = await chats('Shop')
+    const long = `${'word '.repeat(4000)}quagga`
+    await begin(ids[0]!, long)
+    await until(async () => (await found(headers, 'text=quagga')).length === 1)
   })
 })
