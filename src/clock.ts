@@ -80,10 +80,11 @@ async function forgetOldConversations(env: Env, at: number): Promise<void> {
   const d1 = db(env.DB)
   const failed: unknown[] = []
   for (const { id: siteId, retentionDays } of await sitesThatForget(d1)) {
-    const old = await conversationsBefore(d1, siteId, at - retentionDays * DAY_MS, FORGOTTEN)
+    const before = at - retentionDays * DAY_MS
+    const old = await conversationsBefore(d1, siteId, before, FORGOTTEN)
     if (old.length === 0) continue
     const erased = await Promise.allSettled(
-      old.map(({ id }) => env.CONVERSATION.getByName(`${siteId}/${id}`).erase()),
+      old.map(({ id }) => env.CONVERSATION.getByName(`${siteId}/${id}`).erase(before)),
     )
     await forgetContacts(env.DB, siteId, [...new Set(old.map(one => one.contactId))])
     failed.push(...erased.flatMap(one => (one.status === 'rejected' ? [one.reason] : [])))

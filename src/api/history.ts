@@ -4,6 +4,7 @@ import { isUuid } from '../domain/ids.ts'
 import type { HistoryStatus } from '../mailbox/history.ts'
 import { db } from '../store/db.ts'
 import { emailInboxById } from '../store/inboxes.ts'
+import { siteById } from '../store/retention.ts'
 import { seesInbox, type Who } from './access.ts'
 import { oneLine } from './inbox-fields.ts'
 import { byId, noun } from './noun.ts'
@@ -93,6 +94,13 @@ export const history = noun()
     // Without a body none of its defaults were filled in.
     const { days, limit, folder = null } = HistoryImport.parse(c.req.valid('json') ?? {})
     const mailbox = await mailboxOf(c.env, c.get('siteId'), c.get('who'), c.req.valid('param').id)
+    const { retentionDays } = await siteById(db(c.env.DB), c.get('siteId'))
+    if (retentionDays !== null && days > retentionDays)
+      throw new Refusal(
+        'invalid_field',
+        `This site erases what is older than ${retentionDays} days, so older mail cannot be imported. Ask for fewer days, or change the site's "retentionDays" first.`,
+        'days',
+      )
     const begun = await mailbox.importHistory({ days, limit, folder })
     if ('problem' in begun) throw new Refusal(begun.problem.code, begun.problem.message, begun.problem.field)
     return c.json(historyJson(begun), 202)

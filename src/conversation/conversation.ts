@@ -345,10 +345,11 @@ export class Conversation extends DurableObject<Env> {
 
   /** Gives everything to the winner, part by part, until nothing changed while it was on its way. */
   async #handOver(to: string, owes: Owes): Promise<void> {
-    // What is still to be done for a mail of ours is done here, where it is known; then it goes.
+    // What is still to be done for a mail of ours is done here, where it is known; then it goes. One that its writer may still take back
+    // goes with its message.
     const mine = ['send', 'send_again', 'settle']
-    if (this.#memory.effects().some(({ effect }) => mine.includes(effect.kind)))
-      throw new Error('mail is still owed')
+    const owed = this.#memory.effects().filter(({ effect }) => mine.includes(effect.kind))
+    if (owed.some(one => one.dueAt <= Date.now())) throw new Error('mail is still owed')
     // Its copies in D1 are the winner's from now on; none of ours may still be on the way.
     await this.#projecting?.catch(() => {})
     await this.#indexing
@@ -368,6 +369,7 @@ export class Conversation extends DurableObject<Env> {
         if ('erased' in taken) return this.vanish()
       }
       if (this.#memory.state()!.seq !== state.seq) continue
+      for (const { effect } of owed) this.#memory.done(effect.id)
       this.ctx.storage.kv.put(ENDED, { movedTo: to } satisfies Ended)
       return
     }
@@ -415,13 +417,18 @@ export class Conversation extends DurableObject<Env> {
   /**
    * Erases everything that was said here, and in all that is one conversation with it, for good: in this object, D1, R2 and the mailboxes.
    * The mails' keys stay in D1, so that the same mail never comes back. Safe to repeat.
+   *
+   * @param before only where nothing was said since then, ms
    */
-  async erase(): Promise<void> {
+  async erase(before?: number): Promise<void> {
     const whole = await this.#whole()
-    if (whole) return whole.erase()
+    if (whole) return whole.erase(before)
+    const { lastMessage, createdAt } = this.#memory.state() ?? {}
+    // D1, which was asked which are old, may not have heard of what was said just now.
+    if (before !== undefined && (lastMessage?.at ?? createdAt ?? 0) >= before) return
     await this.vanish()
     // It became part of another one just before it was gone: that is what is to be erased.
-    await (await this.#whole())?.erase()
+    await (await this.#whole())?.erase(before)
   }
 
   /** Nothing of what is here stays anywhere; it, or what it is part of, is erased. Safe to repeat. */

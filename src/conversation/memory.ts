@@ -83,11 +83,12 @@ export class Memory {
       this.#sql.exec('INSERT INTO occurrences (occurrence) VALUES (?)', JSON.stringify(one))
   }
 
-  /** The oldest that nobody was told yet, in their order. */
-  untold(limit: number): (Noted & { n: number })[] {
+  /** The oldest after one that not all were told yet, in their order. */
+  untold(after: number, limit: number): (Noted & { n: number })[] {
     return this.#sql
       .exec<{ n: number; occurrence: string }>(
-        'SELECT n, occurrence FROM occurrences ORDER BY n LIMIT ?',
+        'SELECT n, occurrence FROM occurrences WHERE n > ? ORDER BY n LIMIT ?',
+        after,
         limit,
       )
       .toArray()

@@ -25,18 +25,26 @@ export function noted(state: ConversationState, happened: readonly Happened[], a
   }))
 }
 
-/** @throws where an endpoint could not be told; it is told again, and knows what it has. */
+/** @throws where an endpoint could not be told; all are told again then, and know what they have. The others are told at once. */
 export async function tell(env: Env, memory: Memory): Promise<void> {
-  for (;;) {
-    const some = memory.untold(SOME)
+  const failed = new Map<string, unknown>()
+  for (let after = 0; ; ) {
+    const some = memory.untold(after, SOME)
     const last = some.at(-1)
-    if (!last) return
-    await tellThese(env, some)
-    memory.told(last.n)
+    if (!last) break
+    await tellThese(env, some, failed)
+    if (failed.size === 0) memory.told(last.n)
+    after = last.n
   }
+  if (failed.size > 0) throw new AggregateError(failed.values(), 'an endpoint could not be told')
 }
 
-async function tellThese(env: Env, some: readonly (Noted & { n: number })[]): Promise<void> {
+/** @param failed endpoints that missed something before this, by name: they are told nothing that came after it */
+async function tellThese(
+  env: Env,
+  some: readonly (Noted & { n: number })[],
+  failed: Map<string, unknown>,
+): Promise<void> {
   const { siteId, inboxId, contactId } = some[0]!.conversation
   const d1 = db(env.DB)
   const { inbox, endpoints } = await listeners(env, siteId, inboxId)
@@ -54,7 +62,15 @@ async function tellThese(env: Env, some: readonly (Noted & { n: number })[]): Pr
     })),
   )
   await Promise.all(
-    endpoints.map(({ name, config }) => env.ENDPOINT.getByName(name).take(config, occurrences)),
+    endpoints
+      .filter(({ name }) => !failed.has(name))
+      .map(async ({ name, config }) => {
+        try {
+          await env.ENDPOINT.getByName(name).take(config, occurrences)
+        } catch (error) {
+          failed.set(name, error)
+        }
+      }),
   )
 }
 

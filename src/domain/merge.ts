@@ -2,9 +2,17 @@
  * Two conversations that turn out to be one. The loser freezes and hands its messages to the winner under their ids; nothing of either is
  * lost, and nothing is sent because of the merge: what either was about to answer is answered once, for both.
  */
-import type { CameFrom, ConversationEvent, ConversationState, Message, Owes, Turn } from './conversation.ts'
+import type {
+  CameFrom,
+  ConversationEvent,
+  ConversationState,
+  Effect,
+  Message,
+  Owes,
+  Turn,
+} from './conversation.ts'
 import { reopened } from './status.ts'
-import { askedAgain, callBack, unchanged, withoutDrafts } from './turn.ts'
+import { askedAgain, callBack, sentOff, unchanged, withoutDrafts } from './turn.ts'
 
 type Event<Type extends ConversationEvent['type']> = Extract<ConversationEvent, { type: Type }>
 
@@ -41,9 +49,18 @@ export function mergedFrom(before: ConversationState, event: Event<'merged_from'
     .map(one => ({ ...one, seq }))
   if (messages.length === 0 && !loser && !takenOver) return unchanged(before)
   const state = { ...before, seq, length: all.length }
-  if (loser) return withRest(state, messages, loser, event.owes, at)
-  if (takenOver) return { ...callBack({ ...state, owner: 'person' }, 'taken_over'), messages }
-  return { state, messages, effects: [] }
+  const turn = loser
+    ? withRest(state, messages, loser, event.owes, at)
+    : takenOver
+      ? { ...callBack({ ...state, owner: 'person' }, 'taken_over'), messages }
+      : { state, messages, effects: [] }
+  return { ...turn, effects: [...turn.effects, ...added.flatMap(one => heldBack(one, at))] }
+}
+
+/** What its writer may still take back leaves from here, at its time. */
+function heldBack(message: Message, at: number): Effect[] {
+  const holdMs = (message.details.undoUntil ?? 0) - at
+  return message.delivery?.status === 'queued' && holdMs > 0 ? sentOff(message, at, holdMs).effects : []
 }
 
 function withRest(

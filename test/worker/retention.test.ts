@@ -50,6 +50,23 @@ describe('retention', () => {
     expect(again?.conversationId).not.toBe(conversationId)
   })
 
+  it('RT1 what was said a moment ago, of which D1 has no copy yet, keeps its conversation', async () => {
+    const { siteId, conversationId, messageId } = await written()
+    const long = Date.now() - 100 * DAY
+    await env.DB.prepare('UPDATE conversations SET last_message_at = ? WHERE id = ?')
+      .bind(long, conversationId)
+      .run()
+    await tick('* * * * *', Date.now(), env).catch(() => {})
+    expect((await traces(siteId, conversationId, messageId)).object).toBe(true)
+  })
+
+  it('RT1 mail that would be erased at once is not imported', async () => {
+    const { headers, config } = await written()
+    const begin = (days: number) => call(`/inboxes/${config.inboxId}/history`, headers, 'POST', { days })
+    expect((await begin(91)).body).toMatchObject({ error: { code: 'invalid_field', field: 'days' } })
+    expect((await begin(90)).status).toBe(202)
+  })
+
   it('RT1 the days are the site’s own, and may be none', async () => {
     const { siteId, headers, conversationId, messageId } = await written()
     expect((await call('/site', headers)).body).toMatchObject({ id: siteId, retentionDays: 90 })

@@ -183,6 +183,26 @@ describe('how a conversation stands', () => {
     expect([moved.status, moved.headers.get('location')]).toEqual([308, `/api/v1/conversations/${a}`])
     expect((await call(`/conversations/${a}/merge`, headers, 'POST', { with: newId() })).status).toBe(400)
   })
+
+  it('CS5 UN1 what may still be taken back goes along in a merge, leaves at its time, and nobody waits for it', async () => {
+    const { headers, ids } = await chats('Shop')
+    const contact = (await call('/contacts', headers, 'POST', { name: 'Ann' })).body.id
+    const begun = async () =>
+      (await call('/conversations', headers, 'POST', { webChat: ids[0], contact })).body.id as string
+    const [a, b] = [await begun(), await begun()]
+    const write = async (content: string, undoSeconds: number) =>
+      (await call('/messages/outgoing', headers, 'POST', { conversation: b, content, undoSeconds })).body.id
+    const [kept, undone] = [await write('Kept', 2), await write('Taken back', 10)]
+    expect((await call(`/conversations/${b}/merge`, headers, 'POST', { with: a })).status).toBe(200)
+    const said = await call('/messages', headers, 'POST', { conversation: b, content: 'And one more' })
+    expect([said.status, said.body.conversation]).toEqual([200, a])
+    expect((await call(`/messages/${undone}/undo`, headers, 'POST')).body).toMatchObject({
+      delivery: { status: 'withdrawn' },
+    })
+    const status = async (id: unknown) => (await call(`/messages/${id}`, headers)).body.delivery
+    expect(await status(kept)).toMatchObject({ status: 'queued' })
+    await until(async () => ((await status(kept)) as Json).status === 'sent')
+  })
 })
 
 describe('words', () => {
