@@ -84,6 +84,9 @@ const NewAssistant = AssistantChange.required({ name: true, kind: true }).openap
 const Asked = z
   .strictObject({
     question: z.string().min(1).max(20_000),
+    channel: z.enum(['email', 'chat']).default('email').openapi({
+      description: 'Where it is asked: a mail is answered by a letter, a chat by a line or two.',
+    }),
     subject: z.string().max(500).default(''),
     contactName: z.string().max(200).default(''),
     contactLabels: z.array(z.string().max(64)).max(20).default([]),

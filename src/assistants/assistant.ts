@@ -4,8 +4,11 @@
  */
 import type { Citation } from '../domain/conversation.ts'
 import type { Problem } from '../domain/problem.ts'
+import type { Channel } from '../domain/prompt.ts'
 
 export interface Question {
+  /** A mail is answered by a letter, a chat by a line or two. */
+  channel: Channel
   subject: string
   /** What the contact newly said, oldest first; several where they wrote again before the answer was made. */
   said: string[]

@@ -13,7 +13,7 @@ import { type Article, articlesAbout } from '../store/articles.ts'
 import type { AssistantRow } from '../store/assistants.ts'
 import { db } from '../store/db.ts'
 import type { Answer, Assistant, Question } from './assistant.ts'
-import { letterTo, phrasesIn } from './phrases.ts'
+import { phrasesFor } from './phrases.ts'
 
 /** Below this share of the question's words found, the honest answer is "I don't know". */
 const ENOUGH = 0.34
@@ -41,14 +41,13 @@ type Search = (words: readonly string[]) => Promise<Article[]>
 export async function answerFrom(question: Question, articlesFor: Search): Promise<Answer> {
   const said = question.said.join('\n')
   const none = { citations: [], language: question.language }
-  const say = phrasesIn(question.language)
-  const letter = letterTo(question)
-  if (wantsPerson(said)) return { ...none, text: letter(say.person), sure: true, wantsPerson: true }
+  const say = phrasesFor(question)
+  if (wantsPerson(said)) return { ...none, text: say.text(say.person), sure: true, wantsPerson: true }
   if (onlyThanks(said)) return { ...none, text: '', sure: true }
   const articles = await articlesOn(question, articlesFor)
-  if (articles.length === 0) return { ...none, text: letter(say.unsure), sure: false }
+  if (articles.length === 0) return { ...none, text: say.text(say.unsure), sure: false }
   return {
-    text: letter(...articles.map(article => plainText(article.body).trim()), say.more),
+    text: say.text(...articles.map(article => plainText(article.body).trim()), say.more),
     citations: articles.map(({ id, title, url }) => ({ id, title, url })),
     language: articles[0]!.language,
     sure: true,

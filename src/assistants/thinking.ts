@@ -17,7 +17,7 @@ import { type AssistantRow, settingsOf } from '../store/assistants.ts'
 import { db } from '../store/db.ts'
 import { hex } from '../store/ids.ts'
 import type { Answer, Question } from './assistant.ts'
-import { letterTo, phrasesIn } from './phrases.ts'
+import { phrasesFor } from './phrases.ts'
 
 // Its warnings are prose on the console; what there is to say of a failure is said by `log`.
 Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false })
@@ -46,13 +46,8 @@ export async function think(
 ): Promise<Answer> {
   const said = question.said.join('\n')
   const none = { citations: [], language: question.language }
-  if (wantsPerson(said))
-    return {
-      ...none,
-      text: letterTo(question)(phrasesIn(question.language).person),
-      sure: true,
-      wantsPerson: true,
-    }
+  const say = phrasesFor(question)
+  if (wantsPerson(said)) return { ...none, text: say.text(say.person), sure: true, wantsPerson: true }
   if (onlyThanks(said)) return { ...none, text: '', sure: true }
   const silent = (why: Problem): Answer => ({ ...none, text: '', sure: false, problem: why })
   const readied = await ready()

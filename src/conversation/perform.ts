@@ -118,6 +118,7 @@ async function askAssistant(
     asked.some(one => one.details.authentication === 'fail') ||
     (replyTo !== undefined && !sameAddress(replyTo?.address ?? '', writer ?? ''))
   const answer = await assistant.answer({
+    channel: last.details.mail ? 'email' : 'chat',
     subject: last.details.subject ?? '',
     said,
     history: (stranger ? [] : before).map(m => ({

@@ -13,6 +13,7 @@ const told = {
   tone: '',
   language: 'en',
   localTime: '',
+  channel: 'email' as const,
   writtenTo: '',
 }
 const strangers = { articles: [], contactName: '', subject: '', said: ['hi'], history: [], quoted: '' }

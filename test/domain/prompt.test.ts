@@ -8,6 +8,7 @@ const told = (about: Partial<Told> = {}): Told => ({
   tone: '',
   language: 'en',
   localTime: 'Tuesday 14:05',
+  channel: 'email',
   writtenTo: 'support@shop.example',
   articles: [],
   contactName: '',
@@ -56,6 +57,12 @@ describe('what a model is told', () => {
     expect(system).not.toContain('it is now')
     expect(system).toContain('language that the contact writes')
     for (const absent of ['NAME OF THE CONTACT', 'QUOTED', 'EARLIER']) expect(user).not.toContain(absent)
+  })
+
+  it('AS17 in a chat it is told to chat, and nothing of mail or of a subject that is not there', () => {
+    const { system, user } = promptFor(told({ channel: 'chat', writtenTo: '', subject: '' }), NONCE)
+    expect(system).toMatch(/chat/)
+    expect(`${system}${user}`).not.toMatch(/text of a mail|SUBJECT|NEW MAIL/)
   })
 
   it('AS14 however much was written, the newest is told and the whole has a bound', () => {

@@ -114,6 +114,7 @@ it('KN8 another site cannot take an article out of the index by saving one under
     cited: [],
     contactName: '',
     contactLabels: [],
+    channel: 'email' as const,
     writtenTo: '',
     localTime: '',
     quoted: '',

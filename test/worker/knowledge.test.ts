@@ -18,6 +18,7 @@ function question(said: string, about: Partial<Question> = {}): Question {
     quoted: '',
     contactName: 'Alice',
     contactLabels: [],
+    channel: 'email',
     writtenTo: 'support@shop.example',
     localTime: 'Tuesday 14:05',
     assistantName: 'Ada',
@@ -50,6 +51,16 @@ describe('what it knows', () => {
     expect(answer.text).toContain(MONEY_BACK)
     expect(answer.text).toMatch(/^Hello Alice,\n\n/)
     expect(answer.text).toContain('would like to talk to a person')
+  })
+
+  it('KN11 in a chat nobody writes letters', async () => {
+    const { ask } = await withArticles()
+    const answer = await ask('How can I return something and get my money back?', { channel: 'chat' })
+    expect(answer.text).toContain(MONEY_BACK)
+    expect(answer.text).not.toMatch(/Hello|regards|mail/)
+    const unsure = await ask('Do you sell zeppelins?', { channel: 'chat', language: 'zh-TW' })
+    expect(unsure.text).toContain('真人')
+    expect(unsure.text).not.toMatch(/您好：|信/)
   })
 
   it('KN2 a question in Chinese is answered in Chinese, from the Chinese article', async () => {

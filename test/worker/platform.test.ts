@@ -313,6 +313,7 @@ describe('rows and statements', () => {
         cited: [],
         contactName: '',
         contactLabels: [],
+        channel: 'email' as const,
         writtenTo: '',
       },
       ...{ localTime: '', quoted: '', assistantName: '', language: 'en' },

@@ -22,6 +22,7 @@ function question(said: string, about: Partial<Question> = {}): Question {
     history: [],
     contactName: '',
     contactLabels: [],
+    channel: 'email',
     writtenTo: 'support@shop.example',
     localTime: 'Tuesday 14:05',
     quoted: '',
