@@ -1,11 +1,12 @@
 /** Contacts: who writes to us, and the labels that say what may be read for them. */
 import { createRoute, z } from '@hono/zod-openapi'
+import type { Message } from '../domain/conversation.ts'
 import { isUuid } from '../domain/ids.ts'
 import { labelsOf } from '../store/articles.ts'
 import { addContact, type Contact, changeContact, contactById, contactsAfter } from '../store/contacts.ts'
 import { conversationsById, copiedRow } from '../store/conversations.ts'
 import { type Db, db } from '../store/db.ts'
-import { conversationsWith, forgetContacts } from '../store/retention.ts'
+import { conversationsJoined, conversationsWith, forgetContacts, forgetJoined } from '../store/retention.ts'
 import { ConversationSchema, conversationsJson } from '../wire/conversation.ts'
 import { FullMessageSchema, messageJson } from '../wire/message.ts'
 import type { Who } from './access.ts'
@@ -112,6 +113,9 @@ const ExportSchema = z
     conversations: z.array(
       z.object({ conversation: ConversationSchema, messages: z.array(FullMessageSchema) }),
     ),
+    elsewhere: z
+      .array(FullMessageSchema)
+      .openapi({ description: 'What they wrote into conversations with others.' }),
   })
   .openapi('ContactExport')
 
@@ -183,12 +187,13 @@ export const contacts = noun()
     return c.json(await allOf(c.env, d1, contact), 200)
   })
   .openapi(erase, async c => {
-    const { siteId, id } = await found(c.env, c.get('siteId'), c.req.valid('param').id)
+    const { siteId, id, address } = await found(c.env, c.get('siteId'), c.req.valid('param').id)
     for (;;) {
       const some = await conversationsWith(db(c.env.DB), siteId, id, ERASED_TOGETHER)
       if (some.length === 0) break
       await Promise.all(some.map(one => c.env.CONVERSATION.getByName(`${siteId}/${one.id}`).erase()))
     }
+    if (address !== null) await eraseJoined(c.env, siteId, { id, address })
     await forgetContacts(c.env.DB, siteId, [id], { all: true })
     return c.body(null, 204)
   })
@@ -213,6 +218,18 @@ function columnsOf(
   } as Pick<Contact, 'name' | 'avatar' | 'vip' | 'sourceId' | 'labels'>
 }
 
+/** What they wrote into conversations with others. */
+async function eraseJoined(env: Env, siteId: string, contact: { id: string; address: string }) {
+  for (;;) {
+    const some = await conversationsJoined(env.DB, siteId, contact, ERASED_TOGETHER)
+    if (some.length === 0) return
+    for (const id of some) {
+      await env.CONVERSATION.getByName(`${siteId}/${id}`).eraseSaidBy(contact.id)
+      await forgetJoined(env.DB, siteId, id, contact.address)
+    }
+  }
+}
+
 /** The whole text is with the conversation itself. */
 async function allOf(env: Env, d1: Db, contact: Contact): Promise<z.infer<typeof ExportSchema>> {
   const { siteId, id } = contact
@@ -226,18 +243,28 @@ async function allOf(env: Env, d1: Db, contact: Contact): Promise<z.infer<typeof
   const conversations: z.infer<typeof ExportSchema>['conversations'] = []
   for (const conversation of shownRows) {
     const live = await env.CONVERSATION.getByName(`${siteId}/${conversation.id}`).read()
-    const messages = (live?.messages ?? []).map(async message => {
-      const { bodyKey, rest = '' } = message.details
-      const body = bodyKey ? await env.MAIL.get(bodyKey) : null
-      return {
-        ...messageJson(copiedRow(siteId, conversation.id, message)),
-        content: message.content,
-        rest: body ? await body.text() : rest,
-      }
-    })
+    const messages = (live?.messages ?? []).map(one => wholeJson(env, siteId, conversation.id, one))
     conversations.push({ conversation, messages: await Promise.all(messages) })
   }
-  return { exportedAt: String(Date.now()), contact: contactJson(contact), conversations }
+  const elsewhere: z.infer<typeof ExportSchema>['elsewhere'] = []
+  const joined = contact.address
+    ? await conversationsJoined(env.DB, siteId, { id, address: contact.address }, MOST_EXPORTED)
+    : []
+  for (const name of joined) {
+    using said = await env.CONVERSATION.getByName(`${siteId}/${name}`).saidBy(id)
+    for (const one of said.messages) elsewhere.push(await wholeJson(env, siteId, said.conversationId, one))
+  }
+  return { exportedAt: String(Date.now()), contact: contactJson(contact), conversations, elsewhere }
+}
+
+async function wholeJson(env: Env, siteId: string, conversationId: string, message: Message) {
+  const { bodyKey, rest = '' } = message.details
+  const body = bodyKey ? await env.MAIL.get(bodyKey) : null
+  return {
+    ...messageJson(copiedRow(siteId, conversationId, message)),
+    content: message.content,
+    rest: body ? await body.text() : rest,
+  }
 }
 
 const MOST_EXPORTED = 10_000

@@ -33,7 +33,7 @@ import { db } from '../store/db.ts'
 import { derivedId } from '../store/ids.ts'
 import { type InboxRow, inboxById, replySettingsOf } from '../store/inboxes.ts'
 import { winnerOf } from '../store/merges.ts'
-import { clear, leaveBehind, leftBehind } from './erasing.ts'
+import { clear, clearMessages, leaveBehind, leftBehind } from './erasing.ts'
 import { asEvent, type Said } from './incoming.ts'
 import { index } from './indexing.ts'
 import { Memory, type OwedEffect } from './memory.ts'
@@ -431,7 +431,30 @@ export class Conversation extends DurableObject<Env> {
     await (await this.#whole())?.erase(before)
   }
 
-  /** Nothing of what is here stays anywhere; it, or what it is part of, is erased. Safe to repeat. */
+  /** What somebody said here, whosever conversation it is. */
+  async saidBy(contactId: string): Promise<{ conversationId: string; messages: Message[] }> {
+    const winner = this.#winner()
+    if (winner) return winner.saidBy(contactId)
+    return { conversationId: this.#name()[1], messages: this.#wordsOf(contactId) }
+  }
+
+  /** Their words go, and what was answered to them stays. Safe to repeat. */
+  async eraseSaidBy(contactId: string): Promise<void> {
+    const winner = await this.#whereItWent()
+    if (winner) return winner.eraseSaidBy(contactId)
+    const [siteId, id] = this.#name()
+    await clearMessages(this.env, siteId, id, this.#wordsOf(contactId))
+    const state = this.#memory.state()
+    if (!state) return
+    this.#take(state, { type: 'words_erased', messages: this.#wordsOf(contactId) }, Date.now())
+    await this.#settle()
+  }
+
+  #wordsOf(contactId: string): Message[] {
+    return this.#memory.state() ? this.#memory.saidBy(contactId) : []
+  }
+
+  /** Nothing of it, or what it is part of, is erased. Safe to repeat. */
   async vanish(): Promise<void> {
     const [siteId, id] = this.#name()
     const movedTo = this.#movedTo()

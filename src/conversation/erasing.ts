@@ -6,7 +6,7 @@ import type { ConversationState, Message } from '../domain/conversation.ts'
 import { keysOf } from '../mailbox/keys.ts'
 import { db } from '../store/db.ts'
 import { endpointNames } from '../store/endpoints.ts'
-import { forgetConversation } from '../store/erased.ts'
+import { forgetConversation, forgetMails } from '../store/erased.ts'
 import { losersOf } from '../store/merges.ts'
 import { forgetWords } from '../store/search.ts'
 
@@ -106,9 +106,33 @@ async function cleared(left: Left, env: Env, siteId: string): Promise<void> {
 }
 
 /** What webhooks still owe of it, and what their logs have. */
-async function forgetDeliveries(env: Env, siteId: string, conversation: string): Promise<void> {
+async function forgetDeliveries(
+  env: Env,
+  siteId: string,
+  conversation: string,
+  messages?: readonly string[],
+): Promise<void> {
   const names = await endpointNames(db(env.DB), siteId)
-  await Promise.all(names.map(name => env.ENDPOINT.getByName(name).forget({ conversation })))
+  const all = messages?.map(message => ({ conversation, message })) ?? [{ conversation }]
+  await Promise.all(
+    names.map(async name => {
+      for (const which of all) await env.ENDPOINT.getByName(name).forget(which)
+    }),
+  )
+}
+
+/** What there is of single messages outside of their conversation. Safe to repeat. @throws where something of it is away. */
+export async function clearMessages(
+  env: Env,
+  siteId: string,
+  conversationId: string,
+  messages: readonly Message[],
+): Promise<void> {
+  const keys = messages.flatMap(message => keysOf(siteId, message))
+  for (let n = 0; n < keys.length; n += SOME) await env.MAIL.delete(keys.slice(n, n + SOME))
+  const ids = messages.map(one => one.id)
+  await forgetMails(env.DB, siteId, ids, Date.now())
+  await forgetDeliveries(env, siteId, conversationId, ids)
 }
 
 async function removeBelow(bucket: R2Bucket, prefix: string): Promise<void> {

@@ -136,6 +136,13 @@ export class Memory {
     )
   }
 
+  saidBy(contactId: string): Message[] {
+    return this.#rows(
+      `SELECT message FROM messages WHERE message ->> '$.sender.id' = ? AND message ->> '$.sender.kind' = 'contact' ORDER BY position`,
+      contactId,
+    )
+  }
+
   changedSince(seq: number): Message[] {
     return this.#rows('SELECT message FROM messages WHERE seq > ? ORDER BY position', seq)
   }

@@ -104,6 +104,31 @@ export function undone(before: ConversationState, { message }: Event<'undone'>, 
   })
 }
 
+/** That something was said, and its place in the thread, stay; who said what does not. */
+export function wordsErased(before: ConversationState, event: Event<'words_erased'>): Turn {
+  if (event.messages.length === 0) return unchanged(before)
+  const seq = before.seq + 1
+  const messages = event.messages.map(message => {
+    const { mail, verdict, reply } = message.details
+    return {
+      ...message,
+      seq,
+      sender: { ...message.sender, name: '' },
+      content: '',
+      details: {
+        flags: [ERASED],
+        ...(verdict ? { verdict } : {}),
+        ...(reply ? { reply } : {}),
+        ...(mail ? { mail: { ...mail, replyTo: null } } : {}),
+      },
+    }
+  })
+  return { state: { ...before, seq }, messages, effects: [] }
+}
+
+/** Among the flags of a message whose words were erased. */
+export const ERASED = 'erased'
+
 export function feedbackGiven(before: ConversationState, event: Event<'feedback_given'>): Turn {
   const { feedback: _, ...details } = event.message.details
   return changed(before, {

@@ -6,7 +6,15 @@
  * person took over. An answer carries the epoch it was made for and is sent only while that is still the epoch; the check stands
  * here, at `leaving_asked`, the point of no return, and nowhere else. `seq` counts durable events without gaps.
  */
-import { answeredElsewhere, feedbackGiven, reportCame, sentAgain, settled, undone } from './afterwards.ts'
+import {
+  answeredElsewhere,
+  feedbackGiven,
+  reportCame,
+  sentAgain,
+  settled,
+  undone,
+  wordsErased,
+} from './afterwards.ts'
 import { coversAny, coversOnly } from './coverage.ts'
 import { shownImages } from './images.ts'
 import { mergedFrom, mergedInto } from './merge.ts'
@@ -246,6 +254,8 @@ export type ConversationEvent =
   | { type: 'feedback_given'; message: Message; feedback: Feedback | null }
   /** Who wrote it takes it back, as long as it has not left. */
   | { type: 'undone'; message: Message }
+  /** What somebody said in a conversation that is not theirs goes, because all of theirs goes. */
+  | { type: 'words_erased'; messages: Message[] }
   | {
       type: 'mail_arrived'
       message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery'>
@@ -403,6 +413,8 @@ export function step(before: ConversationState, event: ConversationEvent, at: nu
       return feedbackGiven(before, event)
     case 'undone':
       return undone(before, event, at)
+    case 'words_erased':
+      return wordsErased(before, event)
     case 'mail_arrived':
       return event.known ? copyArrived(before, event.known, event.message) : mailArrived(before, event, at)
     case 'answer_made':

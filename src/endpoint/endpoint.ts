@@ -27,7 +27,7 @@ import { log } from '../log.ts'
 import { db } from '../store/db.ts'
 import { type EndpointConfig, endpointConfig, tellDue, tellSwitchedOff } from '../store/endpoints.ts'
 import { type Called, call } from './call.ts'
-import { type Attempt, type Delivery, type DeliveryState, Records } from './records.ts'
+import { type Attempt, type Delivery, type DeliveryState, type Forgotten, Records } from './records.ts'
 
 /** Beyond the timeout of a call: by then it is over, or its object was torn down. */
 const LEASE_MS = 15_000
@@ -120,7 +120,7 @@ export class Endpoint extends DurableObject<Env> {
   }
 
   /** Content that was erased, or is too old to be kept, leaves here too; what was not delivered yet is not delivered any more. */
-  async forget(which: { conversation: string } | { before: number }): Promise<void> {
+  async forget(which: Forgotten): Promise<void> {
     if (!this.#records.exists()) return
     while (this.#records.remove(which, Date.now()) > 0);
     this.#act()

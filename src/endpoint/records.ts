@@ -65,6 +65,9 @@ export interface Attempt {
   error: string | null
 }
 
+/** All of a conversation, or of one message in it; or what was taken before a time, ms. */
+export type Forgotten = { conversation: string; message?: string } | { before: number }
+
 export interface Taken {
   id: string
   type: string
@@ -314,10 +317,20 @@ export class Records {
   }
 
   /** Takes away what was said in these conversations, and what was taken before; what waits too. */
-  remove(which: { conversation: string } | { before: number }, at: number): number {
+  remove(which: Forgotten, at: number): number {
+    const [those, ...bindings] =
+      'before' in which
+        ? (['taken_at < ?', which.before] as const)
+        : which.message === undefined
+          ? (['conversation_id = ?', which.conversation] as const)
+          : ([
+              // A body names its message before anything that has no bound.
+              'conversation_id = ? AND n IN (SELECT n FROM bodies WHERE piece = 0 AND instr(text, ?) > 0)',
+              ...[which.conversation, which.message],
+            ] as const)
     const rows = this.#all<{ n: number; conversation_id: string }>(
-      `SELECT n, conversation_id FROM deliveries WHERE ${'before' in which ? 'taken_at < ?' : 'conversation_id = ?'} LIMIT ?`,
-      'before' in which ? which.before : which.conversation,
+      `SELECT n, conversation_id FROM deliveries WHERE ${those} LIMIT ?`,
+      ...bindings,
       AT_ONCE,
     )
     return this.#remove(rows, at)

@@ -34,6 +34,23 @@ export async function forgetConversation(
   )
 }
 
+/** Mails whose words were erased, but not their conversation: they never come back either. Safe to repeat. */
+export async function forgetMails(
+  d1: D1Database,
+  siteId: string,
+  messageIds: readonly string[],
+  at: number,
+): Promise<void> {
+  await steady(() =>
+    d1
+      .prepare(
+        'UPDATE emails SET erased_at = ?3 WHERE site_id = ?1 AND message_id IN (SELECT value FROM json_each(?2)) AND erased_at IS NULL',
+      )
+      .bind(siteId, JSON.stringify(messageIds), at)
+      .run(),
+  )
+}
+
 /** A mail of ours that is nobody's to read but its recipient's: its copy in the folder of sent mail is not taken in either. */
 export async function neverTakeIn(d1: D1Database, siteId: string, rfcId: string): Promise<void> {
   await steady(() =>

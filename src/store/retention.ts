@@ -66,6 +66,41 @@ export async function conversationsWith(
   )
 }
 
+/** Conversations with others that somebody of this address wrote into. */
+export async function conversationsJoined(
+  d1: D1Database,
+  siteId: string,
+  contact: { id: string; address: string },
+  limit: number,
+): Promise<string[]> {
+  const { results } = await steady(() =>
+    d1
+      .prepare(
+        `SELECT p.conversation_id AS id FROM participants p
+         JOIN conversations c ON c.site_id = p.site_id AND c.id = p.conversation_id
+         WHERE p.site_id = ?1 AND p.address = ?2 AND p.wrote = 1 AND c.contact_id <> ?3 LIMIT ?4`,
+      )
+      .bind(siteId, contact.address, contact.id, limit)
+      .all<{ id: string }>(),
+  )
+  return results.map(row => row.id)
+}
+
+/** They did not write into it any more. */
+export async function forgetJoined(
+  d1: D1Database,
+  siteId: string,
+  conversationId: string,
+  address: string,
+): Promise<void> {
+  await steady(() =>
+    d1
+      .prepare('DELETE FROM participants WHERE site_id = ?1 AND conversation_id = ?2 AND address = ?3')
+      .bind(siteId, conversationId, address)
+      .run(),
+  )
+}
+
 /** Contacts of whom nothing is left. Those that somebody named, labelled or made a VIP stay, but where `all` is said. */
 export async function forgetContacts(
   d1: D1Database,

@@ -97,6 +97,51 @@ describe('retention', () => {
     expect(await traces(siteId, conversationId, messageId)).toEqual(NOTHING)
     expect((await call(`/contacts/${contact.id}`, headers)).status).toBe(404)
   })
+
+  it('RT3 what a contact wrote into somebody else’s conversation is exported and erased, and the conversation stays', async () => {
+    const who = await site()
+    const config = await inbox(who.siteId)
+    const first = {
+      ...{ to: config.address, messageId: '<first@customer.test>', text: 'Where is our llama?' },
+      headers: ['Cc: Bob <bob@customer.test>'],
+    }
+    const [one] = await received(config, [mail(first)])
+    const reply = {
+      ...{ from: 'Bob <bob@customer.test>', to: config.address, text: 'My number is 4711-BOB' },
+      headers: ['In-Reply-To: <first@customer.test>'],
+    }
+    const [two] = await received(config, [mail(reply)])
+    const { conversationId } = one!
+    expect(two!.conversationId).toBe(conversationId)
+    const found = await call('/contacts?address=bob@customer.test', who.headers)
+    const bob = (found.body.items as Json[])[0]!
+    const file = await call(`/contacts/${bob.id}/export`, who.headers)
+    expect(file.body).toMatchObject({
+      conversations: [],
+      elsewhere: [{ id: two!.messageId, content: 'My number is 4711-BOB' }],
+    })
+    await until(async () => (await traces(who.siteId, conversationId, two!.messageId)).words === 1)
+    expect((await call(`/contacts/${bob.id}`, who.headers, 'DELETE')).status).toBe(204)
+    const { items } = (await call(`/messages?conversation=${conversationId}`, who.headers)).body
+    expect(items).toMatchObject([
+      { content: 'Where is our llama?', sender: { name: 'Alice' } },
+      { content: '', sender: { name: '' }, flags: ['erased'] },
+    ])
+    expect(JSON.stringify(await conversation(who.siteId, conversationId).read())).not.toMatch(/4711|bob@/)
+    const { objects } = await env.MAIL.list()
+    const kept = await Promise.all(
+      objects
+        .filter(one => one.key.includes(who.siteId))
+        .map(async one => (await env.MAIL.get(one.key))!.text()),
+    )
+    expect(kept.join()).toContain('llama')
+    expect(kept.join()).not.toContain('4711-BOB')
+    const d1 = await env.DB.prepare('SELECT * FROM messages WHERE site_id = ?').bind(who.siteId).all()
+    expect(JSON.stringify(d1.results)).not.toMatch(/4711|bob@/)
+    await until(
+      async () => ((await call('/messages?text=4711', who.headers)).body.items as Json[]).length === 0,
+    )
+  })
 })
 
 describe('contacts', () => {
