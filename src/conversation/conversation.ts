@@ -103,6 +103,8 @@ export class Conversation extends DurableObject<Env> {
   #landed: string | null = null
   #telling: Promise<void> | null = null
   #indexing: Promise<void> | null = null
+  /** As far as this life of the object knows. */
+  #alarmAt: number | null = null
   #indexSoon: ReturnType<typeof setTimeout> | null = null
   #clearing: Promise<void> | null = null
   #tellAgainAt = 0
@@ -727,6 +729,7 @@ export class Conversation extends DurableObject<Env> {
   }
 
   override async alarm(): Promise<void> {
+    this.#alarmAt = null
     // Never waits and never throws: the runtime drops an alarm that keeps failing.
     if (this.#memory.state()) this.#act()
     else if (leftBehind(this.ctx.storage.sql))
@@ -908,10 +911,13 @@ export class Conversation extends DurableObject<Env> {
       this.#behind() ? Date.now() + LEASE_MS / 2 : Infinity,
       this.#isUnindexed() ? Date.now() + LEASE_MS : Infinity,
     )
-    if (next === Infinity) return
+    const now = Date.now()
+    // One that comes earlier finds nothing to do and sets the next.
+    if (next === Infinity || (this.#alarmAt !== null && this.#alarmAt > now && this.#alarmAt <= next)) return
     // Written down so that an eviction does not begin the copies at zero.
     if (this.#projected !== null) this.#memory.setProjected(this.#projected)
-    this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(next, Date.now())))
+    this.#alarmAt = Math.max(next, now)
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarmAt))
   }
 }
 
