@@ -122,7 +122,8 @@ await step('First site and API key', async () => {
   )
 })
 
-await step('An owner who can sign in', () => ownerLinks(url))
+// A team that signs in by Cloudflare Access alone has an owner without a password.
+await step('An owner', () => ownerLinks(url, undefined, ''))
 
 console.log(`
 Edgedesk runs at ${url}
@@ -147,13 +148,17 @@ async function deploy(publicUrl: string): Promise<string> {
   return cloudflare('deploy', '--var', `PUBLIC_URL:${publicUrl}`)
 }
 
-/** Prints a link for every site that nobody can sign in to as an owner; with an address, for that owner. */
-async function ownerLinks(publicUrl: string, address?: string): Promise<void> {
+/** Prints a link for every site without an owner who can sign in by password, or of another kind; with an address, for that owner. */
+async function ownerLinks(
+  publicUrl: string,
+  address?: string,
+  kind = 'AND m.user_id IS NOT NULL',
+): Promise<void> {
   const where =
     address === undefined
       ? `SELECT id AS site, name, NULL AS member FROM sites s WHERE NOT EXISTS (SELECT 1 FROM one_time_links l WHERE l.site_id = s.id
          AND l.kind = 'setup' AND l.created_at > ${Date.now() - 60_000}) AND NOT EXISTS (SELECT 1 FROM members m
-         WHERE m.site_id = s.id AND m.role = 'owner' AND m.user_id IS NOT NULL)`
+         WHERE m.site_id = s.id AND m.role = 'owner' ${kind})`
       : `SELECT m.site_id AS site, s.name AS name, m.id AS member FROM members m JOIN sites s ON s.id = m.site_id
          WHERE m.role = 'owner' AND m.email = ${values(address.trim().toLowerCase())}`
   const said = await cloudflare('d1', 'execute', 'DB', '--remote', '--json', '--command', where)

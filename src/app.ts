@@ -1,5 +1,6 @@
 /** The Hono app: who is asking, one `.route()` per noun, and the one place where errors become answers. */
 import { OpenAPIHono } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { requestId } from 'hono/request-id'
 import { secureHeaders } from 'hono/secure-headers'
@@ -35,7 +36,7 @@ import { sendEmail } from './api/send-email.ts'
 import { signIn } from './api/sign-in.ts'
 import { site } from './api/site.ts'
 import { siteSettings } from './api/site-settings.ts'
-import { UPLOAD_BYTES, uploads } from './api/uploads.ts'
+import { uploads } from './api/uploads.ts'
 import { webChats } from './api/web-chats.ts'
 import { problem } from './domain/problem.ts'
 
@@ -43,9 +44,9 @@ const BODY_BYTES = 1024 * 1024
 /** Where attachments travel in JSON: 10 MB of them in base64, and the text. */
 const WITH_ATTACHMENTS = /^\/api\/(?:v1\/drafts|v1\/messages\/outgoing|agents\/tools\/sendEmail)\b/i
 const ATTACHMENT_BODY_BYTES = 15 * 1024 * 1024
-const UPLOADS = /^\/api\/v1\/attachments\b/i
-/** A form with one file. */
-const UPLOAD_BODY_BYTES = UPLOAD_BYTES + 64 * 1024
+/** A form of these is counted while it is read (api/uploads.ts): here one without a length would be held in memory first. */
+const UPLOADS = /^\/api\/v1\/attachments\/?$/i
+const isForm = (c: Context) => /^multipart\/form-data\b/i.test(c.req.header('content-type') ?? '')
 
 const base = new OpenAPIHono<Access>({ strict: false })
 base.use(requestId({ headerName: 'x-request-id', limitLength: 64 }))
@@ -58,7 +59,6 @@ const limited = (maxSize: number) =>
     },
   })
 const [ordinary, large] = [limited(BODY_BYTES), limited(ATTACHMENT_BODY_BYTES)]
-const uploaded = limited(UPLOAD_BODY_BYTES)
 // Programs name a type for the body they do not send; a body that is not there is no JSON and no mistake.
 base.use((c, next) => {
   if (c.req.raw.body === null && c.req.header('content-type')) {
@@ -68,9 +68,10 @@ base.use((c, next) => {
   }
   return next()
 })
-base.use((c, next) =>
-  (UPLOADS.test(c.req.path) ? uploaded : WITH_ATTACHMENTS.test(c.req.path) ? large : ordinary)(c, next),
-)
+base.use((c, next) => {
+  if (UPLOADS.test(c.req.path) && isForm(c)) return next()
+  return (WITH_ATTACHMENTS.test(c.req.path) ? large : ordinary)(c, next)
+})
 base.use('/api/v1/*', access)
 base.use('/api/v1/*', idempotency)
 base.onError(onError)

@@ -12,6 +12,7 @@ import { forgetOldKeys } from './store/idempotency.ts'
 import { inboxesToSync } from './store/inboxes.ts'
 import { mergesUntold } from './store/merges.ts'
 import { conversationsBefore, forgetContacts, sitesThatForget } from './store/retention.ts'
+import { sweepSignIn } from './store/sign-in.ts'
 import { removeUntaken, uploadKey } from './store/uploads.ts'
 
 type Job = (env: Env, at: number) => Promise<void>
@@ -25,6 +26,7 @@ const jobs: Record<string, Record<string, Job>> = {
     delete_untaken_uploads: deleteUntakenUploads,
     forget_old_conversations: forgetOldConversations,
     forget_old_keys: (env, at) => forgetOldKeys(db(env.DB), at),
+    sweep_sign_in: (env, at) => sweepSignIn(env.DB, at),
   },
 }
 

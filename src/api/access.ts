@@ -50,6 +50,8 @@ export type Access = {
     who: Who
     /** Of somebody who signed in; null for keys, tokens and Cloudflare Access. */
     session: { id: string; userId: string } | null
+    /** The address that Cloudflare Access vouched for; null where somebody asks in another way. */
+    vouchedFor: string | null
     /** Of a request with an Idempotency-Key. */
     once?: { key: string; at: number }
     /** What a handler adds to its entry in the audit log. */
@@ -61,6 +63,7 @@ interface Asker {
   siteId: string
   who: Who
   session: { id: string; userId: string } | null
+  vouchedFor?: string
   /** Requests a minute. */
   rate: number
   /** To be done when the answer is on its way. */
@@ -84,6 +87,7 @@ export const access = createMiddleware<Access>(async (c, next) => {
   c.set('siteId', siteId)
   c.set('who', who)
   c.set('session', asker.session)
+  c.set('vouchedFor', asker.vouchedFor ?? null)
   if (asker.later) inBackground(c, asker.later())
   await next()
   if (asker.cookie) c.header('set-cookie', asker.cookie, { append: true })
@@ -101,7 +105,7 @@ export function mustBe(role: 'admin' | 'owner') {
   })
 }
 
-const ANYBODY = { scope: null, contact: false, keys: true, audit: null } as const
+const ANYBODY = { scope: null, also: null, contact: false, keys: true, audit: null } as const
 
 /** Whether what belongs to this inbox is there at all for whoever asks: what is not, is 404. */
 export function seesInbox(who: Who, inboxId: string): boolean {
@@ -186,13 +190,22 @@ async function ofCloudflareAccess(c: Context<Access>): Promise<Asker | null> {
     audience: ACCESS_AUD,
   })
   if (address === null) return null
-  const members = await membersByAddress(db(c.env.DB), address)
-  const wanted = c.req.header('x-site-id')
-  const member = wanted ? members.find(one => one.siteId === wanted.trim().toLowerCase()) : members[0]
-  if (!member) return null
+  const all = await membersByAddress(db(c.env.DB), address)
+  const wanted = c.req.header('x-site-id')?.trim().toLowerCase()
+  const [one, ...others] = wanted ? all.filter(({ member }) => member.siteId === wanted) : all
+  if (!one) return null
   // Access lets the browser in by a cookie of its own, so other sites could ask through it as well.
   if (!isOurs(c.req.raw, PUBLIC_URL)) throw new Refusal('cross_site')
-  return memberAsker(member)
+  // Never one of them by itself: what was meant for one would be done in another.
+  if (others.length > 0) {
+    const named = all.map(({ member, siteName }) => `${member.siteId} (${siteName})`).join(', ')
+    throw new Refusal(
+      'missing_field',
+      `Name one of your sites in the header X-Site-Id: ${named}.`,
+      'X-Site-Id',
+    )
+  }
+  return { ...memberAsker(one.member), vouchedFor: address }
 }
 
 function memberAsker(member: Member): Asker {

@@ -22,6 +22,7 @@ import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
+import { idOf, madeAt } from './requests.ts'
 
 const scopes = z
   .array(z.enum(SCOPES))
@@ -112,7 +113,7 @@ const create = createRoute({
   summary: 'Make an API key; its text is shown this once',
   request: { query: noQuery, body: jsonBody(NewApiKey) },
   responses: {
-    201: {
+    200: {
       description: 'The key',
       content: {
         'application/json': {
@@ -183,11 +184,12 @@ export const apiKeys = noun()
         expiresAt: wanted.expiresAt === null ? null : Number(wanted.expiresAt),
         createdBy: JSON.stringify({ kind: who.kind, id: who.id, name: who.name }),
       },
-      Date.now(),
+      madeAt(c),
+      await idOf(c),
     )
     const made = keyJson(row)
     audited(c, { targetId: row.id, changes: changesOf(NOTHING, made, TOLD) })
-    return c.json({ ...made, key }, 201)
+    return c.json({ ...made, key }, 200)
   })
   .openapi(show, async c =>
     c.json(keyJson(await found(c.env, c.get('siteId'), c.req.valid('param').id)), 200),

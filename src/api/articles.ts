@@ -16,10 +16,12 @@ import {
 import { assistantById } from '../store/assistants.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
+import { audited } from './audit.ts'
 import { readCsv } from './csv.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
+import { idOf, madeAt } from './requests.ts'
 
 const language = z
   .string()
@@ -163,9 +165,9 @@ export const articles = noun()
     const wanted = c.req.valid('json')
     const siteId = c.get('siteId')
     await mustHaveAssistant(c.env, siteId, wanted.assistantId, 'assistantId')
-    const at = Date.now()
+    const at = madeAt(c)
     const article: Article = {
-      id: newId(at),
+      id: await idOf(c),
       siteId,
       assistantId: wanted.assistantId,
       title: wanted.title,
@@ -204,6 +206,7 @@ export const articles = noun()
       }
     })
     await saveArticles(d1, c.env.SEARCH, rows)
+    audited(c, { targetId: assistant })
     return c.json({ added: rows.length - known.size, changed: known.size }, 200)
   })
   .openapi(show, async c =>

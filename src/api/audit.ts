@@ -19,24 +19,26 @@ export function audited(c: Context<Access>, about: Audited): void {
   c.set('audited', { ...c.get('audited'), ...about })
 }
 
-/** Fields that differ. */
+/** Fields that differ. @param named of which only that they do is told */
 export function changesOf<T extends object>(
   before: T,
   after: T,
   fields: readonly (keyof T & string)[],
+  named: readonly (keyof T & string)[] = [],
 ): Changes {
   return Object.fromEntries(
-    fields
+    [...fields, ...named]
       .filter(field => JSON.stringify(before[field]) !== JSON.stringify(after[field]))
-      .map(field => [field, { from: before[field], to: after[field] }]),
+      .map(field => [field, named.includes(field) ? {} : { from: before[field], to: after[field] }]),
   )
 }
 
-/** Never fails the request: what was done is done. */
+/** Nothing, where a handler found that nothing changed. Never fails the request: what was done is done. */
 export async function writeAudit(c: Context<Access>, action: string): Promise<void> {
   const who = c.get('who')
   try {
     const told = c.get('audited')
+    if (told?.changes && Object.keys(told.changes).length === 0) return
     const at = Date.now()
     await addAuditEntry(db(c.env.DB), {
       id: newId(at),

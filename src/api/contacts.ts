@@ -10,11 +10,12 @@ import { conversationsJoined, conversationsWith, forgetContacts, forgetJoined } 
 import { ConversationSchema, conversationsJson } from '../wire/conversation.ts'
 import { FullMessageSchema, messageJson } from '../wire/message.ts'
 import type { Who } from './access.ts'
+import { audited, changesOf } from './audit.ts'
 import { mailAddress, oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
-import { idOf, readAfter } from './requests.ts'
+import { idOf, madeAt, primary, readAfter } from './requests.ts'
 
 const labels = z
   .array(z.string().trim().min(1).max(64))
@@ -163,18 +164,20 @@ export const contacts = noun()
     const { address = null, ...typed } = c.req.valid('json')
     const id = await idOf(c)
     const contact: Contact = {
-      ...{ siteId: c.get('siteId'), id, address, createdAt: Date.now() },
+      ...{ siteId: c.get('siteId'), id, address, createdAt: madeAt(c) },
       ...columnsOf({ name: address ?? '', avatar: null, vip: false, sourceId: null, labels: '[]' }, typed),
     }
-    const d1 = db(c.env.DB)
-    const other = await addContact(d1, contact)
+    const { d1, handOut } = primary(c)
+    const other = await addContact(db(d1), contact)
     if (other)
       throw new Refusal(
         'contact_taken',
         `A contact has this ${other} already.`,
         other === 'address' ? 'address' : 'sourceId',
       )
-    return c.json(contactJson((await contactById(d1, contact.siteId, id)) ?? contact), 200)
+    const made = (await contactById(db(d1), contact.siteId, id)) ?? contact
+    handOut()
+    return c.json(contactJson(made), 200)
   })
   .openapi(show, async c => {
     mustSeeAll(c.get('who'))
@@ -194,17 +197,27 @@ export const contacts = noun()
       await Promise.all(some.map(one => c.env.CONVERSATION.getByName(`${siteId}/${one.id}`).erase()))
     }
     if (address !== null) await eraseJoined(c.env, siteId, { id, address })
-    await forgetContacts(c.env.DB, siteId, [id], { all: true })
+    const { d1, handOut } = primary(c)
+    await forgetContacts(d1, siteId, [id], { all: true })
+    handOut()
     return c.body(null, 204)
   })
   .openapi(change, async c => {
     const wanted = c.req.valid('json')
     const contact = await found(c.env, c.get('siteId'), c.req.valid('param').id)
     const next = columnsOf(contact, wanted)
-    if (!(await changeContact(db(c.env.DB), contact.siteId, contact.id, next)))
+    const { d1, handOut } = primary(c)
+    if (!(await changeContact(db(d1), contact.siteId, contact.id, next)))
       throw new Refusal('contact_taken', 'A contact has this sourceId already.', 'sourceId')
-    return c.json(contactJson({ ...contact, ...next }), 200)
+    handOut()
+    const after = contactJson({ ...contact, ...next })
+    audited(c, { changes: changesOf(contactJson(contact), after, TOLD, NAMED) })
+    return c.json(after, 200)
   })
+
+/** Who somebody is stands nowhere but in their own row, which can be erased. */
+const NAMED = ['name', 'avatar', 'sourceId'] as const
+const TOLD = ['vip', 'labels'] as const
 
 function columnsOf(
   before: Pick<Contact, 'name' | 'avatar' | 'vip' | 'sourceId' | 'labels'>,

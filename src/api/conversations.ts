@@ -5,6 +5,7 @@ import { isUuid } from '../domain/ids.ts'
 import { tellMerges } from '../mailbox/threading.ts'
 import { contactById, newContact } from '../store/contacts.ts'
 import {
+  type ConversationCopy,
   type ConversationFilter,
   conversationById,
   conversationsAmong,
@@ -21,11 +22,12 @@ import { findMessages, foundSince } from '../store/search.ts'
 import { webChatById } from '../store/web-chats.ts'
 import { ConversationSchema, conversationJson, conversationsJson } from '../wire/conversation.ts'
 import { seesInbox, type Who } from './access.ts'
+import { audited, type Changes, changesOf } from './audit.ts'
 import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Moved, moved, Refusal, refusals } from './problems.ts'
-import { idOf, readAfter, wrote } from './requests.ts'
+import { handOutIf, idOf, primary, readAfter, wrote } from './requests.ts'
 
 const json = <T extends z.ZodType>(schema: T) => ({ 'application/json': { schema } })
 const shown = { 200: { description: 'The conversation', content: json(ConversationSchema) } }
@@ -208,6 +210,7 @@ export const conversations = noun()
     if ('problem' in done) throw new Refusal(done.problem.code, done.problem.message)
     wrote(c, done.bookmark)
     const { state, last } = done
+    audited(c, { changes: changedIn(wanted, conversation, copiedConversation(state, null)) })
     const now = { conversation: copiedConversation(state, null), contact }
     const inbox = await inboxById(d1, siteId, state.inboxId)
     const lastRow = last ? copiedRow(siteId, state.id, last) : undefined
@@ -237,7 +240,9 @@ export const conversations = noun()
     if (other !== one.id)
       await tellMerges(c.env, siteId, await mergeConversations(c.env.DB, siteId, [one.id, other], Date.now()))
     const stays = (await winnerOf(c.env.DB, siteId, one.id)) ?? one.id
-    const row = await found(c.env, d1, siteId, who, stays)
+    const after = primary(c)
+    const row = await found(c.env, db(after.d1), siteId, who, stays)
+    after.handOut()
     return c.json((await conversationsJson(d1, siteId, [row]))[0]!, 200)
   })
   .openapi(erase, async c => {
@@ -245,8 +250,34 @@ export const conversations = noun()
     const siteId = c.get('siteId')
     await found(c.env, db(c.env.DB), siteId, c.get('who'), id)
     await c.env.CONVERSATION.getByName(`${siteId}/${id}`).erase()
+    await handOutIf(c, async d1 => (await conversationById(d1, siteId, id)) === undefined)
     return c.body(null, 204)
   })
+
+const TOLD = [
+  'status',
+  'snoozedUntil',
+  'owner',
+  'autoReplyEnabled',
+  'assignee',
+  'priority',
+  'labels',
+] as const
+
+/** For the audit log, of what was asked for: that something was read changes nothing, and a title is what somebody wrote. */
+function changedIn(wanted: object, before: ConversationCopy, after: ConversationCopy): Changes {
+  const asked = (field: string) => field in wanted
+  return changesOf(told(before), told(after), TOLD.filter(asked), (['title'] as const).filter(asked))
+}
+
+function told({ title, status, owner, autoReplyEnabled, priority, ...row }: ConversationCopy) {
+  return {
+    ...{ title, status, owner, autoReplyEnabled, priority },
+    snoozedUntil: row.snoozedUntil === null ? null : String(row.snoozedUntil),
+    assignee: row.assigneeId,
+    labels: JSON.parse(row.labels) as string[],
+  }
+}
 
 /** What stands beside each other in a list is what there is an index for. @throws Refusal */
 async function listed(

@@ -3,6 +3,7 @@
  * as the person's own mail. A draft is a message too, and stays one under the same id.
  */
 import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import type { DraftAnswer } from '../conversation/conversation.ts'
 import { keepAttachments } from '../conversation/write.ts'
 import { isUuid } from '../domain/ids.ts'
@@ -17,11 +18,12 @@ import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
 import { inboxById } from '../store/inboxes.ts'
 import { MessageSchema, messageJson } from '../wire/message.ts'
-import { seesInbox, type Who } from './access.ts'
+import { type Access, seesInbox, type Who } from './access.ts'
 import { attachmentsOf, NewAttachmentSchema } from './attachments.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
+import { copied } from './requests.ts'
 
 const answer = {
   200: { description: 'The draft', content: { 'application/json': { schema: MessageSchema } } },
@@ -154,8 +156,8 @@ export const drafts = noun()
       ? await keepAttachments(c.env, siteId, `${draft.id}-${newId()}`, attachmentsOf(attachments))
       : null
     return c.json(
-      answered(
-        siteId,
+      await answered(
+        c,
         draft.conversationId,
         await draft.stub.editDraft(draft.id, {
           content,
@@ -174,14 +176,14 @@ export const drafts = noun()
     const { id, name } = c.get('who')
     const { reread = false, version } = c.req.valid('json') ?? {}
     const said = await draft.stub.approveDraft(draft.id, { kind: 'person', id, name }, reread, version)
-    return c.json(answered(siteId, draft.conversationId, said), 200)
+    return c.json(await answered(c, draft.conversationId, said), 200)
   })
   .openapi(discard, async c => {
     const siteId = c.get('siteId')
     const draft = await draftOf(c.env, siteId, c.get('who'), c.req.valid('param').id)
     const { id, name } = c.get('who')
     const said = await draft.stub.discardDraft(draft.id, { kind: 'person', id, name })
-    return c.json(answered(siteId, draft.conversationId, said), 200)
+    return c.json(await answered(c, draft.conversationId, said), 200)
   })
 
 async function draftOf(env: Env, siteId: string, who: Who, id: string) {
@@ -197,7 +199,8 @@ async function draftOf(env: Env, siteId: string, who: Who, id: string) {
   }
 }
 
-function answered(siteId: string, conversationId: string, said: DraftAnswer) {
+async function answered(c: Context<Access>, conversationId: string, said: DraftAnswer) {
   if ('problem' in said) throw new Refusal(said.problem.code, said.problem.message, said.problem.field)
-  return messageJson(copiedRow(siteId, conversationId, said.message))
+  await copied(c, said.message)
+  return messageJson(copiedRow(c.get('siteId'), conversationId, said.message))
 }

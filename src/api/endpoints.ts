@@ -36,11 +36,12 @@ import {
 } from '../store/endpoints.ts'
 import { newId } from '../store/ids.ts'
 import { unknownInboxes } from '../store/members.ts'
+import { audited } from './audit.ts'
 import { ONE_LINE } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
-import { idOf } from './requests.ts'
+import { idOf, madeAt } from './requests.ts'
 
 const time = z.string().openapi({ description: 'Milliseconds since the epoch, as a string.' })
 const secret = z.string().openapi({
@@ -400,13 +401,14 @@ export const endpoints = noun()
     const wanted = c.req.valid('json')
     const siteId = c.get('siteId')
     mustBeReachable(c.env, wanted.url)
-    const at = Date.now()
+    const at = madeAt(c)
     const { secret: plain, row } = await newEndpoint(c.env, {
       ...{ siteId, id: await idOf(c), description: wanted.description, url: wanted.url, createdAt: at },
       types: JSON.stringify([...new Set(wanted.types)]),
       inboxes: await inboxList(c.env, siteId, wanted.inboxes),
     })
     if (!(await addEndpoint(c.env.DB, row))) throw new Refusal('endpoint_limit')
+    audited(c, { targetId: row.id })
     return c.json({ secret: plain, endpoint: endpointJson(row) }, 200)
   })
   .openapi(show, async c => {

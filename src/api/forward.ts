@@ -1,24 +1,26 @@
 /** A conversation is sent on to somebody else by mail, who answers in a conversation of their own: its contact never sees it. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { type NewAttachment, writeEmail } from '../conversation/write.ts'
+import type { Conversation } from '../conversation/conversation.ts'
+import { type NewAttachment, tooLarge, writeEmail } from '../conversation/write.ts'
+import type { Message } from '../domain/conversation.ts'
 import { isUuid } from '../domain/ids.ts'
 import { attachmentKey } from '../mailbox/keys.ts'
-import { conversationById, copiedRow, messagesOf } from '../store/conversations.ts'
+import { conversationById, copiedRow } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
-import { emailInboxById, firstEmailInbox, type InboxRow } from '../store/inboxes.ts'
-import { detailsOf, type MessageRow, MessageSchema, messageJson } from '../wire/message.ts'
+import { emailInboxById, firstEmailInbox } from '../store/inboxes.ts'
+import { MessageSchema, messageJson } from '../wire/message.ts'
 import { seesInbox } from './access.ts'
 import { mailAddress, oneLine } from './inbox-fields.ts'
 import { byId, jsonBody, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
-import { idOf } from './requests.ts'
+import { copied, idOf } from './requests.ts'
 
 const forwardRoute = createRoute({
   method: 'post',
   path: '/{id}/forward',
   summary: 'Forward a conversation by mail',
   description:
-    'What was said, drafts and what never left aside, goes below a note to one address, from the inbox of the conversation or, of a web chat, from the site’s first e-mail inbox. The answer is the message, which stands in a conversation with that recipient.',
+    'What was said, drafts and what never left aside, goes whole below a note to one address, up to 1 MB of text and 10 MB of attachments, from the inbox of the conversation or, of a web chat, from the site’s first e-mail inbox. The answer is the message, which stands in a conversation with that recipient.',
   request: {
     ...byId,
     body: jsonBody(
@@ -49,12 +51,14 @@ const forwardRoute = createRoute({
         'unauthorized',
         'not_found',
       ] as const),
-      ...(['inbox_disconnected', 'attachments_too_large'] as const),
+      ...(['inbox_disconnected', 'attachments_too_large', 'too_large'] as const),
     ),
   },
 })
 
 const MOST_MESSAGES = 100
+/** Of all that is forwarded; a message of ours is kept as one row, and that takes 2 MB at most. */
+const MOST_TEXT_BYTES = 1_000_000
 const WAIT_MS = 5_000
 const NEVER_SAID = ['draft', 'discarded', 'withdrawn', 'held', 'failed']
 
@@ -69,13 +73,8 @@ export const forward = noun().openapi(forwardRoute, async c => {
   const inbox =
     (await emailInboxById(d1, siteId, there.conversation.inboxId)) ?? (await firstEmailInbox(d1, siteId))
   if (!inbox || !seesInbox(who, inbox.id)) throw new Refusal('inbox_disconnected')
-  const last = Math.max(-1, (await lengthOf(c.env, siteId, id)) - MOST_MESSAGES - 1)
-  const all = await messagesOf(d1, siteId, id, typed.messages ? -1 : last, 10_000)
-  const some = all.filter(
-    row =>
-      (typed.messages?.includes(row.id) ?? true) &&
-      !NEVER_SAID.includes(detailsOf(row).delivery?.status ?? ''),
-  )
+  const all = await messagesIn(c.env.CONVERSATION.getByName(`${siteId}/${id}`), typed.messages)
+  const some = all.filter(one => !NEVER_SAID.includes(one.delivery?.status ?? ''))
   if (some.length === 0)
     throw new Refusal('invalid_field', 'None of these messages is in the conversation.', 'messages')
   const person = { kind: 'person' as const, id: who.id, name: who.name }
@@ -85,48 +84,81 @@ export const forward = noun().openapi(forwardRoute, async c => {
     from: inbox.address,
     to: { name: typed.name, address: typed.to },
     subject: `Fwd: ${there.conversation.title || 'Conversation'}`.slice(0, 200),
-    text: [typed.note, ...some.map(quoted)].filter(Boolean).join('\n\n'),
-    attachments: typed.attachments ? await attachmentsOf(c.env, inbox, some) : [],
+    text: await textOf(c.env, typed.note, some),
+    attachments: typed.attachments ? await attachmentsOf(c.env, siteId, some) : [],
   })
   if (written.kind === 'refused') throw new Refusal(written.problem.code, written.problem.message)
-  const message = await c.env.CONVERSATION.getByName(`${siteId}/${written.conversationId}`).message(messageId)
-  return c.json(messageJson(copiedRow(siteId, written.conversationId, message!)), 200)
+  const stub = c.env.CONVERSATION.getByName(`${siteId}/${written.conversationId}`)
+  const message = (await stub.message(messageId))!
+  await copied(c, message)
+  return c.json(messageJson(copiedRow(siteId, written.conversationId, message)), 200)
 })
 
-async function lengthOf(env: Env, siteId: string, id: string): Promise<number> {
-  return (await env.CONVERSATION.getByName(`${siteId}/${id}`).read())?.state.length ?? 0
+/** As the object has them, since D1's copies are cut: those that are named and in it, else the last hundred; in their order. */
+async function messagesIn(
+  stub: DurableObjectStub<Conversation>,
+  named: readonly string[] | undefined,
+): Promise<Message[]> {
+  if (!named) return (await stub.read())?.messages.slice(-MOST_MESSAGES) ?? []
+  const found = await Promise.all([...new Set(named)].map(id => stub.message(id)))
+  return found.filter(one => one !== null).toSorted((a, b) => a.position - b.position)
 }
 
-/** As mail programs write it, so that it is known as a quote. */
-function quoted(row: MessageRow): string {
-  const { subject } = detailsOf(row)
+/** @throws Refusal where it is more than one mail may carry */
+async function textOf(env: Env, note: string, messages: readonly Message[]): Promise<string> {
+  const texts = note ? [note] : []
+  let room = MOST_TEXT_BYTES - bytesOf(note)
+  for (const message of messages) {
+    const text = await quoted(env, message, room)
+    room -= text === null ? Number.POSITIVE_INFINITY : bytesOf(text)
+    if (text === null || room < 0)
+      throw new Refusal(
+        'too_large',
+        'The text of these messages is more than 1 MB together. Name fewer of them.',
+        'messages',
+      )
+    texts.push(text)
+  }
+  return texts.join('\n\n')
+}
+
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length
+}
+
+/** As mail programs write it, so that it is known as a quote; null where it is longer than `most` bytes. */
+async function quoted(env: Env, message: Message, most: number): Promise<string | null> {
+  const { subject, bodyKey } = message.details
+  // Of a very long mail the object has the beginning, and R2 the whole.
+  const body = bodyKey ? await env.MAIL.get(bodyKey) : null
+  if (body && body.size > most) {
+    await body.body.cancel()
+    return null
+  }
   return [
     '---------- Forwarded message ---------',
-    `From: ${row.senderName}`,
-    `Date: ${new Date(row.createdAt).toUTCString()}`,
+    `From: ${message.sender.name}`,
+    `Date: ${new Date(message.createdAt).toUTCString()}`,
     ...(subject ? [`Subject: ${subject}`] : []),
     '',
-    row.content,
+    body ? await body.text() : message.content,
   ].join('\n')
 }
 
-/** Those whose bytes are here; what is still on the mail server stays there. */
+/** Those whose bytes are here; what is still on the mail server stays there. @throws Refusal as soon as they are too large together */
 async function attachmentsOf(
   env: Env,
-  inbox: InboxRow,
-  rows: readonly MessageRow[],
+  siteId: string,
+  messages: readonly Message[],
 ): Promise<NewAttachment[]> {
-  const refs = rows.flatMap(row =>
-    (detailsOf(row).attachments ?? []).map((one, n) => ({
-      ...one,
-      key: one.key ?? attachmentKey(inbox.siteId, row.id, n),
-    })),
-  )
-  const found = await Promise.all(
-    refs.map(async ({ key, filename, contentType }) => {
-      const object = await env.MAIL.get(key)
-      return object ? [{ filename, contentType, content: new Uint8Array(await object.arrayBuffer()) }] : []
-    }),
-  )
-  return found.flat()
+  const found: NewAttachment[] = []
+  for (const message of messages)
+    for (const [n, { key, filename, contentType }] of (message.details.attachments ?? []).entries()) {
+      const object = await env.MAIL.get(key ?? attachmentKey(siteId, message.id, n))
+      if (!object) continue
+      found.push({ filename, contentType, content: new Uint8Array(await object.arrayBuffer()) })
+      const refused = tooLarge(found)
+      if (refused) throw new Refusal(refused.code, refused.message, refused.field)
+    }
+  return found
 }

@@ -85,18 +85,19 @@ export function openable(env: Env, row: InboxRow): SavedInbox {
 }
 
 /**
+ * @param edit.id derived from the request, where it may be sent again
  * @param onlyAsFirst only where the site has no e-mail inbox yet
  * @returns null where it has one
  */
 export async function createInbox(
   env: Env,
   siteId: string,
-  edit: InboxEdit & { connection: Connection },
+  edit: InboxEdit & { connection: Connection; id?: string },
   proof: Proof,
   onlyAsFirst = false,
 ): Promise<InboxRow | null> {
   const now = Date.now()
-  const id = newId(now)
+  const id = edit.id ?? newId(now)
   const { KEK } = settings(env)
   const d1 = db(env.DB)
   const connection = tidy(edit.connection)

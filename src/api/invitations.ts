@@ -19,8 +19,9 @@ import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { inboxList, mustHandleOwners } from './members.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
-import { freshSecret, LASTS_MS, newLink } from './one-time-links.ts'
+import { freshSecret, LASTS_MS, maker, newLink } from './one-time-links.ts'
 import { Refusal, refusals } from './problems.ts'
+import { idOf, madeAt } from './requests.ts'
 import { sendSiteMail } from './site-mail.ts'
 
 const role = z.enum(['owner', 'admin', 'agent'])
@@ -135,8 +136,10 @@ export const invitations = noun()
       role: wanted.role,
       inboxes,
     }
-    const at = Date.now()
-    const { url, row } = await newLink(settings(c.env).PUBLIC_URL, about, LASTS_MS.invite, who, at)
+    const made = await newLink(settings(c.env).PUBLIC_URL, about, LASTS_MS.invite, who, madeAt(c))
+    const link = { ...made.row, id: await idOf(c) }
+    const { url, hash } = await freshSecret(c.env, link)
+    const row = { ...link, secretHash: hash }
     if (!(await addLink(d1, row))) throw new Refusal('already_invited', undefined, 'email')
     const told = invitationJson(row)
     audited(c, {
@@ -150,9 +153,9 @@ export const invitations = noun()
     const link = await found(c.env, siteId, c.req.valid('param').id)
     if (link.role === 'owner') mustHandleOwners(c.get('who'))
     const { url, hash } = await freshSecret(c.env, link)
-    const fresh = { ...link, expiresAt: Date.now() + LASTS_MS.invite }
-    if (!(await renewLink(db(c.env.DB), siteId, link.id, hash, fresh.expiresAt)))
-      throw new Refusal('not_found')
+    // Whoever sends it again stands for it from now on.
+    const fresh = { ...link, createdBy: maker(c.get('who')), expiresAt: Date.now() + LASTS_MS.invite }
+    if (!(await renewLink(db(c.env.DB), { ...fresh, secretHash: hash }))) throw new Refusal('not_found')
     const mailed = await mail(c.env, fresh, url, c.get('who').name)
     return c.json({ ...invitationJson(fresh), url, mailed }, 200)
   })
@@ -176,6 +179,7 @@ async function mail(env: Env, link: OneTimeLink, url: string, by: string): Promi
   const site = await nameOfSite(db(env.DB), link.siteId)
   return sendSiteMail(env, link.siteId, {
     to: { name: link.name ?? '', address: link.email! },
+    makes: link.role!,
     subject: `${by} invites you to ${site}`,
     text: `${by} invites you to answer the mail of ${site} together.
 

@@ -4,7 +4,7 @@ import type { Context } from 'hono'
 import { SCOPES } from '../domain/access.ts'
 import { isUuid } from '../domain/ids.ts'
 import { db } from '../store/db.ts'
-import { membershipsOf } from '../store/members.ts'
+import { membersByAddress, membershipsOf } from '../store/members.ts'
 import { endSession, endSessions, moveSession, sessionsOf } from '../store/sign-in.ts'
 import { nameOfSite } from '../store/sites.ts'
 import type { Access } from './access.ts'
@@ -29,9 +29,10 @@ const MeSchema = z
       .array(z.uuid())
       .nullable()
       .openapi({ description: 'The inboxes that may be seen; null is all of them.' }),
-    sites: z
-      .array(SiteSchema.extend({ role }))
-      .openapi({ description: 'All sites of whoever is signed in; choose one with `PATCH`.' }),
+    sites: z.array(SiteSchema.extend({ role })).openapi({
+      description:
+        'All sites of whoever is signed in; choose one with `PATCH`, behind Cloudflare Access with the header `X-Site-Id`.',
+    }),
   })
   .openapi('Me')
 const SessionSchema = z
@@ -168,9 +169,13 @@ function signedIn(c: Context<Access>): { id: string; userId: string } {
 
 async function meJson(c: Context<Access>, siteId: string): Promise<z.infer<typeof MeSchema>> {
   const who = c.get('who')
-  const session = c.get('session')
+  const [session, vouchedFor] = [c.get('session'), c.get('vouchedFor')]
   const d1 = db(c.env.DB)
-  const all = session ? await membershipsOf(d1, session.userId) : []
+  const all = session
+    ? await membershipsOf(d1, session.userId)
+    : vouchedFor === null
+      ? []
+      : await membersByAddress(d1, vouchedFor)
   return {
     kind: who.kind,
     id: who.id,

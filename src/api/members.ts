@@ -5,7 +5,6 @@ import { isUuid } from '../domain/ids.ts'
 import { settings } from '../env.ts'
 import { keyedHash, newBearer } from '../store/bearer.ts'
 import { db } from '../store/db.ts'
-import { newId } from '../store/ids.ts'
 import { dataKeyOf } from '../store/inboxes.ts'
 import {
   addMember,
@@ -18,14 +17,15 @@ import {
   setToken,
   unknownInboxes,
 } from '../store/members.ts'
-import { addLink, endSessions, sitesOf } from '../store/sign-in.ts'
+import { addLink, endLinksBeyond, endSessions, endSessionsIn, sitesOf } from '../store/sign-in.ts'
 import type { Who } from './access.ts'
 import { audited, changesOf } from './audit.ts'
 import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
-import { LASTS_MS, newLink } from './one-time-links.ts'
+import { freshSecret, LASTS_MS, newLink } from './one-time-links.ts'
 import { Refusal, refusals } from './problems.ts'
+import { idOf, madeAt } from './requests.ts'
 
 const role = z.enum(['owner', 'admin', 'agent']).openapi({
   description:
@@ -105,7 +105,7 @@ const change = createRoute({
   path: '/{id}',
   summary: 'Change a member',
   description:
-    'What is not named stays. Only an owner or an API key changes an owner or makes one; the last owner stays one. Another role ends their sessions.',
+    'What is not named stays. Only an owner or an API key changes an owner or makes one; the last owner stays one. Another role ends their sessions in this site.',
   request: { ...byId, body: jsonBody(MemberChange) },
   responses: { ...answers, ...refusals('not_found', 'last_owner', ...written) },
 })
@@ -113,7 +113,7 @@ const change = createRoute({
 const remove = createRoute({
   method: 'delete',
   path: '/{id}',
-  summary: 'Remove a member, at once, with their sessions and their token',
+  summary: 'Remove a member, at once, with their sessions in this site and their token',
   request: byId,
   responses: {
     200: {
@@ -155,6 +155,7 @@ const signOut = createRoute({
   method: 'delete',
   path: '/{id}/sessions',
   summary: 'End all sessions of a member',
+  description: 'In whichever site they are: each session may choose this one.',
   request: byId,
   responses: {
     200: {
@@ -209,9 +210,8 @@ export const members = noun()
     const wanted = c.req.valid('json')
     const siteId = c.get('siteId')
     if (wanted.role === 'owner') mustHandleOwners(c.get('who'))
-    const at = Date.now()
     const member: Member = {
-      id: newId(at),
+      id: await idOf(c),
       siteId,
       name: wanted.name,
       email: normaliseAddress(wanted.email),
@@ -220,7 +220,7 @@ export const members = noun()
       tokenHash: null,
       tokenUsedAt: null,
       userId: null,
-      createdAt: at,
+      createdAt: madeAt(c),
     }
     if (!(await addMember(db(c.env.DB), member))) throw new Refusal('email_taken', undefined, 'email')
     audited(c, { targetId: member.id, changes: changesOf(NOBODY, memberJson(member), TOLD) })
@@ -250,7 +250,10 @@ export const members = noun()
     const hindrance = await changeMember(db(c.env.DB), siteId, member.id, next)
     if (hindrance) throw new Refusal(hindrance, undefined, hindrance === 'email_taken' ? 'email' : 'role')
     // Who may do more or less from now on signs in anew.
-    if (member.userId !== null && nextRole !== member.role) await endSessions(db(c.env.DB), member.userId)
+    if (nextRole !== member.role) {
+      await endLinksBeyond(db(c.env.DB), { ...member, role: nextRole })
+      if (member.userId !== null) await endSessionsIn(db(c.env.DB), siteId, member.userId)
+    }
     const after = memberJson({ ...member, ...next })
     audited(c, { changes: changesOf(memberJson(member), after, TOLD) })
     return c.json(after, 200)
@@ -295,15 +298,12 @@ export const members = noun()
       memberId: member.id,
       removesFactors: c.req.valid('json').removesSecondFactors,
     }
-    const { url, row } = await newLink(
-      settings(c.env).PUBLIC_URL,
-      about,
-      LASTS_MS.reset,
-      c.get('who'),
-      Date.now(),
-    )
-    await addLink(d1, row)
-    return c.json({ url, expiresAt: String(row.expiresAt) }, 200)
+    const { PUBLIC_URL } = settings(c.env)
+    const { row } = await newLink(PUBLIC_URL, about, LASTS_MS.reset, c.get('who'), madeAt(c))
+    const link = { ...row, id: await idOf(c) }
+    const { url, hash } = await freshSecret(c.env, link)
+    await addLink(d1, { ...link, secretHash: hash })
+    return c.json({ url, expiresAt: String(link.expiresAt) }, 200)
   })
 
 const TOLD = ['name', 'email', 'role', 'inboxes'] as const

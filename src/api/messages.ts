@@ -1,5 +1,6 @@
 /** Messages, as seed 003 shows them; for mail also what the verdict was, how the delivery went, and the way to the original. */
 import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import type { Conversation, DraftAnswer } from '../conversation/conversation.ts'
 import { isUuid } from '../domain/ids.ts'
 import type { Problem } from '../domain/problem.ts'
@@ -12,12 +13,12 @@ import { winnerOf } from '../store/merges.ts'
 import { handOut } from '../store/seal.ts'
 import { findMessages } from '../store/search.ts'
 import { detailsOf, FullMessageSchema, type MessageRow, MessageSchema, messageJson } from '../wire/message.ts'
-import { seesInbox, type Who } from './access.ts'
+import { type Access, seesInbox, type Who } from './access.ts'
 import { MEDIA_TYPE } from './attachments.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noQuery, noun } from './noun.ts'
 import { Moved, moved, Refusal, refusals } from './problems.ts'
-import { idOf, readAfter, wrote } from './requests.ts'
+import { copied, idOf, madeAt, readAfter, wrote } from './requests.ts'
 import { GivenAttachmentSchema, takenAttachments } from './uploads.ts'
 
 const list = createRoute({
@@ -222,7 +223,7 @@ export const messages = noun()
       id,
       content,
       attachments: await takenAttachments(c.env, siteId, id, attachments),
-      createdAt: c.get('once')?.at ?? Date.now(),
+      createdAt: madeAt(c),
       inboxes: c.get('who').inboxes,
     })
     if ('problem' in said) {
@@ -238,15 +239,13 @@ export const messages = noun()
     if (row.direction !== 'outgoing')
       throw new Refusal('invalid_field', 'Feedback is about an answer, and this is none.', 'id')
     return c.json(
-      await about(c.env, row, stub =>
-        stub.giveFeedback(row.id, type && { type, suggestion, at: Date.now() }),
-      ),
+      await about(c, row, stub => stub.giveFeedback(row.id, type && { type, suggestion, at: Date.now() })),
       200,
     )
   })
   .openapi(undo, async c => {
     const row = await found(c.env, c.get('siteId'), c.get('who'), c.req.valid('param').id)
-    return c.json(await about(c.env, row, stub => stub.undo(row.id)), 200)
+    return c.json(await about(c, row, stub => stub.undo(row.id)), 200)
   })
   .openapi(show, async c => {
     const row = await found(c.env, c.get('siteId'), c.get('who'), c.req.valid('param').id)
@@ -291,6 +290,7 @@ export const messages = noun()
         ? await stub.sendAgain(row.id, by)
         : await stub.settle(row.id, action === 'was_sent' ? 'sent' : 'failed', by)
     if ('problem' in said) throw new Refusal(said.problem.code, said.problem.message)
+    await copied(c, said.message)
     return c.json(messageJson(copiedRow(siteId, row.conversationId, said.message)), 200)
   })
   .openapi(attachment, async c => {
@@ -351,12 +351,13 @@ async function searched(
 
 /** What came of something done to one message. @throws Refusal */
 async function about(
-  env: Env,
+  c: Context<Access>,
   row: MessageRow,
   doing: (stub: DurableObjectStub<Conversation>) => Promise<DraftAnswer>,
 ) {
-  const said = await doing(env.CONVERSATION.getByName(`${row.siteId}/${row.conversationId}`))
+  const said = await doing(c.env.CONVERSATION.getByName(`${row.siteId}/${row.conversationId}`))
   if ('problem' in said) throw new Refusal(said.problem.code, said.problem.message)
+  await copied(c, said.message)
   return messageJson(copiedRow(row.siteId, row.conversationId, said.message))
 }
 

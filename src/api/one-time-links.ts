@@ -38,12 +38,17 @@ export async function newLink(
     ...about,
     id,
     secretHash: hash,
-    createdBy: by && JSON.stringify({ kind: by.kind, id: by.id, name: by.name }),
+    createdBy: by && maker(by),
     createdAt: at,
     expiresAt: at + lastsMs,
     usedAt: null,
   }
   return { url: addressOf(publicUrl, row.kind, text), row }
+}
+
+/** Who stands for a link, as it is kept: it ends with them (store/sign-in.ts). */
+export function maker({ kind, id, name }: Who): string {
+  return JSON.stringify({ kind, id, name })
 }
 
 /** Another secret for a link that is there. */

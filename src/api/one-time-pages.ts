@@ -17,7 +17,7 @@ import { addressOfUser, join, linkOf, type OneTimeLink, sitesOf, userWithAddress
 import { nameOfSite } from '../store/sites.ts'
 import type { Access } from './access.ts'
 import { ONE_LINE } from './inbox-fields.ts'
-import { addressOf, limitOf } from './sign-in.ts'
+import { addressOf, forgiveAll, type Limit, limitOf, passwordLimits, sessionOf, takeAll } from './sign-in.ts'
 
 type C = Context<Access>
 type Html = HtmlEscapedString | Promise<HtmlEscapedString>
@@ -57,12 +57,22 @@ export const oneTimePages = new Hono<Access>({ strict: false })
 for (const kind of ['setup', 'invite', 'reset'] as const)
   oneTimePages.all(`/${kind}/:token`, async c => {
     await guard(c)
+    const isSent = c.req.method === 'POST'
+    if (!isSent && c.req.method !== 'GET' && c.req.method !== 'HEAD')
+      return c.html(page('Not so', html`<p>Open this link in a browser.</p>`), 405)
+    // Before anything is told: the form differs where somebody signs in with that address already.
+    const limit = await limitOf(c.env, isSent ? 'address' : 'asked', addressOf(c.req.raw))
+    const wait = await limit.take()
+    if (wait) return tooMany(c, wait)
     const asked = await askedFor(c, kind)
     if (!asked) return c.html(page('This link is not good', gone(kind)), 410)
-    if (c.req.method === 'GET' || c.req.method === 'HEAD') return c.html(form(asked))
-    if (c.req.method !== 'POST') return c.html(page('Not so', html`<p>Open this link in a browser.</p>`), 405)
-    return taken(c, asked)
+    return isSent ? taken(c, asked, limit) : c.html(form(asked))
   })
+
+function tooMany(c: C, seconds: number): Response | Promise<Response> {
+  c.header('retry-after', String(seconds))
+  return c.html(page('Too many attempts', html`<p>Try again later. The link stays good.</p>`), 429)
+}
 
 /** The address of this page is a secret: no other site, no cache and no frame gets it. */
 async function guard(c: C): Promise<void> {
@@ -105,13 +115,7 @@ const Form = z.object({
   again: z.string().max(1000).optional(),
 })
 
-async function taken(c: C, known: Asked): Promise<Response> {
-  const limit = await limitOf(c.env, 'address', addressOf(c.req.raw))
-  const wait = await limit.take()
-  if (wait) {
-    c.header('retry-after', String(wait))
-    return c.html(form(known, 'Too many attempts. Try again later.'), 429)
-  }
+async function taken(c: C, known: Asked, limit: Limit): Promise<Response> {
   const sent = Form.safeParse(await c.req.parseBody().catch(() => null))
   if (!sent.success) return c.html(form(known, 'Fill in every field.'), 400)
   let asked = known
@@ -132,15 +136,20 @@ async function taken(c: C, known: Asked): Promise<Response> {
   )
 }
 
-/** Whoever signs in already says their password; it is tried no oftener here than at the front door. */
+/**
+ * Whoever signs in already shows what they sign in with: the password, and where a second factor is asked for, a session that it began.
+ * The password is tried no oftener here than at the front door.
+ */
 async function unproved(c: C, asked: Asked, password: string): Promise<string | null> {
-  const limit = await limitOf(c.env, 'account', asked.email!)
-  if (await limit.take()) return 'Too many attempts. Try again later.'
+  const limits = await passwordLimits(c, asked.email!)
+  if (await takeAll(limits)) return 'Too many attempts. Try again later.'
   const { isPassword } = await import('../auth/password.ts')
   const user = await userWithAddress(db(c.env.DB), asked.email!)
   if (!user?.password || !(await isPassword(password, user.password)))
     return 'You sign in with this address already. Write the password that you have.'
-  await limit.forgive(true)
+  if (user.twoFactor && (await sessionOf(c))?.session.userId !== user.id)
+    return 'You have a second factor. Sign in with it in this browser first, then open this link again.'
+  await forgiveAll(limits)
   return null
 }
 
@@ -207,7 +216,7 @@ function form(asked: Asked, why?: string): Html {
         }
         ${
           proves
-            ? html`<p>You have a password for this address already. Write it to join.</p>
+            ? html`<p>You have a password for this address already. Write it to join. You are signed out everywhere then, and your passkeys are taken away; add them again afterwards.</p>
         <label>Password
           <input name="password" type="password" autocomplete="current-password" required></label>`
             : html`<label>New password, at least ${least} characters

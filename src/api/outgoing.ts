@@ -13,7 +13,7 @@ import { seesInbox } from './access.ts'
 import { attachmentsOf, NewAttachmentSchema } from './attachments.ts'
 import { noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
-import { idOf } from './requests.ts'
+import { copied, idOf, madeAt } from './requests.ts'
 
 const answer = createRoute({
   method: 'post',
@@ -84,7 +84,7 @@ export const outgoing = noun().openapi(answer, async c => {
         id: messageId,
         sender: person,
         content,
-        createdAt: Date.now(),
+        createdAt: madeAt(c),
         details: {
           language: languageOf(content),
           attachments: await keepAttachments(c.env, siteId, messageId, attachmentsOf(attachments)),
@@ -92,6 +92,7 @@ export const outgoing = noun().openapi(answer, async c => {
       },
     })
     if ('problem' in said) throw new Refusal(said.problem.code, said.problem.message)
+    await copied(c, said.message)
     return c.json(messageJson(copiedRow(siteId, id, said.message)), 200)
   }
   const written = await writeEmail(c.env, {
@@ -110,8 +111,9 @@ export const outgoing = noun().openapi(answer, async c => {
   })
   if (written.kind === 'refused') throw new Refusal(written.problem.code, written.problem.message)
   // Of the object itself: D1's copy may be a moment behind.
-  const message = await stub.message(written.messageId)
-  return c.json(messageJson(copiedRow(siteId, id, message!)), 200)
+  const message = (await stub.message(written.messageId))!
+  await copied(c, message)
+  return c.json(messageJson(copiedRow(siteId, id, message)), 200)
 })
 
 /** Of a conversation that is there: only what never changes is taken from it. */

@@ -5,7 +5,8 @@
 import { type Context, Hono } from 'hono'
 import { getCookie } from 'hono/cookie'
 import { z } from 'zod'
-import { isOurs, readSession, sessionCookie } from '../auth/session.ts'
+import { knownBrowser, knownBrowserCookie, newKnownBrowser } from '../auth/known-browser.ts'
+import { cookiePrefix, isOurs, readSession, sessionCookie } from '../auth/session.ts'
 import { normaliseAddress } from '../domain/address.ts'
 import { weakness } from '../domain/password.ts'
 import { settings } from '../env.ts'
@@ -14,7 +15,7 @@ import { addAuditEntry } from '../store/audit.ts'
 import { db } from '../store/db.ts'
 import { newId, sha256Hex } from '../store/ids.ts'
 import { membershipsOf } from '../store/members.ts'
-import { addLink, endSessionWithToken, sweepSignIn, userWithAddress } from '../store/sign-in.ts'
+import { addLink, endResetLinks, endSessionWithToken, userWithAddress } from '../store/sign-in.ts'
 import { signInSecret } from '../store/sites.ts'
 import type { Access } from './access.ts'
 import { LASTS_MS, newLink } from './one-time-links.ts'
@@ -46,10 +47,16 @@ const OPEN: Record<string, string | null> = {
 }
 
 const MINUTE_MS = 60_000
-/** Attempts that fail, by where they come from (an office of forty people has one address) and by whose account they are at. */
+/** What may be tried how often. Of `address`, `account` and `everywhere` only what fails counts. */
 export const ATTEMPTS = {
+  /** From one network address: an office of forty people has one. */
   address: { most: 40, windowMs: 10 * MINUTE_MS },
+  /** At one account, from one network address or by one browser that signed in to it before. */
   account: { most: 10, windowMs: 15 * MINUTE_MS },
+  /** At one account by all browsers that are new to it (NIST SP 800-63B-4 §3.2.2 has at most 100 in a row). */
+  everywhere: { most: 100, windowMs: 60 * MINUTE_MS },
+  /** What anybody may ask for from one network address: a challenge for a passkey, which is a row, and a page of a one-time link. */
+  asked: { most: 120, windowMs: 10 * MINUTE_MS },
   reset: { most: 3, windowMs: 60 * MINUTE_MS },
   /** A code of an app is good once (RFC 6238 §5.2), for as long as it could be: its own half minute and the ones beside it. */
   code: { most: 1, windowMs: 2 * MINUTE_MS },
@@ -65,6 +72,10 @@ export const signIn = new Hono<Access>({ strict: false }).all('/*', async c => {
   const { PUBLIC_URL } = settings(c.env)
   if (speaksAsBrowser(c.req.raw) && !isOurs(c.req.raw, PUBLIC_URL))
     return refused(c, 403, 'CROSS_SITE', 'This request came from another site’s page.')
+  if (path === '/passkey/generate-authenticate-options') {
+    const wait = await (await limitOf(c.env, 'asked', addressOf(c.req.raw))).take()
+    if (wait) return tooMany(c, wait)
+  }
   if (c.req.method === 'GET') return answered(c, path, null)
   const body = await bodyOf(c)
   if (body === null) return refused(c, 400, 'BAD_JSON', 'The body is not valid JSON.')
@@ -75,6 +86,8 @@ export const signIn = new Hono<Access>({ strict: false }).all('/*', async c => {
       return requestReset(c, body)
     case '/change-password':
       return changePassword(c, path, body)
+    case '/sign-out':
+      return answered(c, path, body)
     case '/passkey/verify-authentication':
       // A passkey stands for both factors, so it must have asked for a finger, a face or a PIN.
       if (!verifiedUser(body))
@@ -95,17 +108,41 @@ async function byPassword(c: C, path: string, body: Body): Promise<Response> {
   const given = Credentials.safeParse(body)
   if (!given.success) return refused(c, 400, 'VALIDATION_ERROR', 'Send "email" and "password".')
   const email = normaliseAddress(given.data.email)
-  return tried(c, path, { ...given.data, email }, email)
+  return tried(c, path, { ...given.data, email }, await passwordLimits(c, email))
 }
 
-/** Answers, where neither the address nor the account was tried too often. Good attempts are not counted. */
-async function tried(c: C, path: string, body: Body, email?: string): Promise<Response> {
-  const address = await limitOf(c.env, 'address', addressOf(c.req.raw))
-  const account = email === undefined ? null : await limitOf(c.env, 'account', email)
-  for (const limit of [address, account]) {
-    const wait = limit && (await limit.take())
-    if (wait) return tooMany(c, wait)
+/**
+ * How often a password may be tried at this account: by whoever asks, and by all together who are new to it. Anybody may send wrong
+ * passwords for anybody's address, so what they send holds up neither a browser that signed in before, nor a session, nor a passkey.
+ */
+export async function passwordLimits(c: C, email: string): Promise<Limit[]> {
+  const { KEK, PUBLIC_URL } = settings(c.env)
+  const secret = await signInSecret(db(c.env.DB), KEK)
+  const known = knownBrowser(secret, getCookie(c, knownBrowserCookie(PUBLIC_URL)), email)
+  const own = await limitOf(c.env, 'account', `${known ?? addressOf(c.req.raw)} ${email}`)
+  return known === null ? [own, await limitOf(c.env, 'everywhere', email)] : [own]
+}
+
+/** The seconds to wait where one of them is used up, else 0. */
+export async function takeAll(limits: readonly Limit[]): Promise<number> {
+  for (const limit of limits) {
+    const wait = await limit.take()
+    if (wait) return wait
   }
+  return 0
+}
+
+/** Whoever got in begins anew; what others tried at the same account is not forgotten for it. */
+export async function forgiveAll([own, everywhere]: readonly Limit[]): Promise<void> {
+  await own?.forgive(true)
+  await everywhere?.forgive(false)
+}
+
+/** Answers, where it was not tried too often. Good attempts are not counted. */
+async function tried(c: C, path: string, body: Body, limits: readonly Limit[] = []): Promise<Response> {
+  const address = await limitOf(c.env, 'address', addressOf(c.req.raw))
+  const wait = await takeAll([address, ...limits])
+  if (wait) return tooMany(c, wait)
   const before = await sessionOf(c)
   const answer = await answered(c, path, body)
   if (answer.status >= 400) return answer
@@ -121,8 +158,20 @@ async function tried(c: C, path: string, body: Body, email?: string): Promise<Re
   await told(c, path, before, answer.clone())
   await address.forgive(false)
   // Half of a sign-in is none: where a second factor is still to come, the attempt counts until it came.
-  if (said?.token) await (account ?? (await limitOf(c.env, 'account', said.user?.email ?? ''))).forgive(true)
-  return answer
+  if (!said?.token) return answer
+  const email = said.user?.email ?? ''
+  const tries = limits.length > 0 ? limits : await passwordLimits(c, email)
+  await forgiveAll(tries)
+  return tries.length > 1 ? remembered(c, answer, email) : answer
+}
+
+/** The same answer, and the browser is known from now on. */
+async function remembered(c: C, answer: Response, email: string): Promise<Response> {
+  const { KEK, PUBLIC_URL } = settings(c.env)
+  const cookie = newKnownBrowser(PUBLIC_URL, await signInSecret(db(c.env.DB), KEK), email)
+  const again = new Response(answer.body, answer)
+  again.headers.append('set-cookie', cookie)
+  return again
 }
 
 async function usedBefore(env: Env, body: Body, userId = ''): Promise<boolean> {
@@ -138,8 +187,13 @@ async function changePassword(c: C, path: string, body: Body): Promise<Response>
   const { member } = session
   const weak = weakness(wanted.data.newPassword, [member.name, member.email, member.email.split('@')[0]!])
   if (weak) return refused(c, 400, 'PASSWORD_TOO_WEAK', weak)
+  const userId = session.session.userId
+  // Of whoever has the session, wherever they ask from.
+  const limit = await limitOf(c.env, 'account', `change ${userId}`)
   // Whoever had the old password is out, whatever was asked for.
-  return tried(c, path, { ...wanted.data, revokeOtherSessions: true }, `change ${member.userId}`)
+  const answer = await tried(c, path, { ...wanted.data, revokeOtherSessions: true }, [limit])
+  if (answer.ok) await endResetLinks(db(c.env.DB), userId)
+  return answer
 }
 
 /** Says the same at once, whoever is meant: what follows, follows in the background. */
@@ -163,19 +217,20 @@ async function mailReset(env: Env, email: string): Promise<void> {
   const user = await userWithAddress(d1, email)
   if (!user) return
   if (await (await limitOf(env, 'reset', email)).take()) return
-  const memberships = await membershipsOf(d1, user.id)
+  const [membership, ...others] = await membershipsOf(d1, user.id)
   // Whoever has the site's mail server in hand could read the link: that must not make an owner, nor somebody of another site.
-  if (memberships.length !== 1) return
-  for (const { member, siteName } of memberships) {
-    if (member.role === 'owner' || !(await mailingInbox(env, member.siteId))) continue
-    const about = { siteId: member.siteId, kind: 'reset' as const, memberId: member.id }
-    const { PUBLIC_URL } = settings(env)
-    const { url, row } = await newLink(PUBLIC_URL, about, LASTS_MS.mailedReset, null, Date.now())
-    await addLink(d1, row)
-    const sent = await sendSiteMail(env, member.siteId, {
-      to: { name: member.name, address: email },
-      subject: `A new password for ${siteName}`,
-      text: `Somebody asked for a new password for this address.
+  if (!membership || others.length > 0 || membership.member.role === 'owner') return
+  const { member, siteName } = membership
+  if (!(await mailingInbox(env, member.siteId, member.role))) return
+  const about = { siteId: member.siteId, kind: 'reset' as const, memberId: member.id }
+  const { PUBLIC_URL } = settings(env)
+  const { url, row } = await newLink(PUBLIC_URL, about, LASTS_MS.mailedReset, null, Date.now())
+  await addLink(d1, row)
+  await sendSiteMail(env, member.siteId, {
+    to: { name: member.name, address: email },
+    makes: member.role,
+    subject: `A new password for ${siteName}`,
+    text: `Somebody asked for a new password for this address.
 
 Open this link to choose one. It is good once, for an hour:
 
@@ -183,9 +238,7 @@ ${url}
 
 If that was not you, leave it be: nothing has changed.
 `,
-    })
-    if (sent) return
-  }
+  })
 }
 
 /** better-auth's answer. */
@@ -193,7 +246,7 @@ async function answered(c: C, path: string, body: Body | null): Promise<Response
   const { KEK, PUBLIC_URL } = settings(c.env)
   const { handle } = await import('../auth/auth.ts')
   const secret = await signInSecret(db(c.env.DB), KEK)
-  const answer = await handle({ env: c.env, publicUrl: PUBLIC_URL, secret }, requestOf(c.req.raw, body))
+  const answer = await handle({ env: c.env, publicUrl: PUBLIC_URL, secret }, requestOf(c, body))
   if (path === '/passkey/generate-authenticate-options' && answer.ok)
     return new Response(
       JSON.stringify({ ...((await answer.json()) as object), userVerification: 'required' }),
@@ -202,10 +255,17 @@ async function answered(c: C, path: string, body: Body | null): Promise<Response
   return answer
 }
 
-/** The same request, with the body that was looked at. */
-function requestOf(request: Request, body: Body | null): Request {
+/**
+ * The same request, with the body that was looked at and the cookies as we read them: of two by one name another parser might take the
+ * other, and what is checked here would be checked of somebody else.
+ */
+function requestOf(c: C, body: Body | null): Request {
+  const request = c.req.raw
   const headers = new Headers(request.headers)
   headers.delete('content-length')
+  const prefix = cookiePrefix(settings(c.env).PUBLIC_URL)
+  const ours = Object.entries(getCookie(c)).filter(([name]) => name.startsWith(prefix))
+  headers.set('cookie', ours.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('; '))
   if (body === null) return new Request(request.url, { method: request.method, headers })
   headers.set('content-type', 'application/json')
   return new Request(request.url, { method: request.method, headers, body: JSON.stringify(body) })
@@ -213,7 +273,8 @@ function requestOf(request: Request, body: Body | null): Request {
 
 type Known = Awaited<ReturnType<typeof readSession>>
 
-async function sessionOf(c: C): Promise<Known> {
+/** Of the cookie that this request has. */
+export async function sessionOf(c: C): Promise<Known> {
   const value = getCookie(c, sessionCookie(settings(c.env).PUBLIC_URL))
   return value ? readSession(c.env, value, Date.now()) : null
 }
@@ -232,7 +293,6 @@ async function told(c: C, path: string, before: Known, answer: Response): Promis
     // A second factor is still to come.
     if (!userId || (action === 'session.began' && !said.token && !said.session)) return
     const d1 = db(c.env.DB)
-    if (action === 'session.began') await sweepSignIn(c.env.DB, Date.now())
     for (const { member } of await membershipsOf(d1, userId)) {
       const at = Date.now()
       await addAuditEntry(d1, {
@@ -302,6 +362,8 @@ export function addressOf(request: Request): string {
     .map(group => Number.parseInt(group, 16).toString(16))
     .join(':')
 }
+
+export type Limit = Awaited<ReturnType<typeof limitOf>>
 
 /** One thing that is tried. Its name is a digest: addresses of people are no names of objects. */
 export async function limitOf(env: Env, kind: keyof typeof ATTEMPTS, name: string) {

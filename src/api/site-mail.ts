@@ -2,6 +2,7 @@
  * Mail of the product's own to the people of a site: an invitation, a link for a new password. It leaves by the site's first e-mail inbox,
  * but belongs to no conversation: what stands in it is for its recipient alone, and agents read conversations.
  */
+import type { Role } from '../domain/access.ts'
 import { domainOf } from '../domain/address.ts'
 import { checkHost, MAIL_PORTS, securityOf } from '../domain/host.ts'
 import { idKey } from '../domain/thread.ts'
@@ -24,25 +25,31 @@ import {
 
 export interface SiteMail {
   to: { name: string; address: string }
+  /** What whoever reads it can become by it. */
+  makes: Role
   subject: string
   text: string
 }
 
 const LIMITS = { connectMs: 8_000, silenceMs: 8_000, sessionMs: 15_000 }
 
-/** The inbox it would leave by; null where the site has none that can send. */
-export async function mailingInbox(env: Env, siteId: string): Promise<InboxRow | null> {
+/**
+ * The inbox it would leave by; null where the site has none that may send it. A key with `inboxes:write` may name the mail server it leaves
+ * through, and read it there: so what makes more than an agent leaves by the deployment's own binding, or not at all.
+ */
+export async function mailingInbox(env: Env, siteId: string, makes: Role): Promise<InboxRow | null> {
   const inbox = await firstEmailInbox(db(env.DB), siteId)
-  return inbox && inbox.verifiedAt !== null && !inbox.paused && inbox.state !== 'auth_required' ? inbox : null
+  if (!inbox || inbox.verifiedAt === null || inbox.paused || inbox.state === 'auth_required') return null
+  return makes === 'agent' || settingsOf(inbox).smtp === null ? inbox : null
 }
 
 /** Whether the mail server took it. Never throws for what a server does. */
 export async function sendSiteMail(env: Env, siteId: string, mail: SiteMail): Promise<boolean> {
-  const inbox = await mailingInbox(env, siteId)
+  const inbox = await mailingInbox(env, siteId, mail.makes)
   if (!inbox) return false
   // To an inbox of ours it would become a conversation that everybody reads.
   if ((await addressesTaken(db(env.DB), siteId, '', [mail.to.address])).length > 0) return false
-  const parsed = EmailSettings.parse(JSON.parse(inbox.settings))
+  const parsed = settingsOf(inbox)
   const email: OutgoingEmail = {
     messageId: `<${newId()}@${domainOf(inbox.address)}>`,
     date: Date.now(),
@@ -76,6 +83,10 @@ export async function sendSiteMail(env: Env, siteId: string, mail: SiteMail): Pr
     code: 'problem' in submission ? submission.problem.code : null,
   })
   return false
+}
+
+function settingsOf(inbox: InboxRow): EmailSettings {
+  return EmailSettings.parse(JSON.parse(inbox.settings))
 }
 
 async function accountOf(

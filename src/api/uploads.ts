@@ -3,7 +3,6 @@
  * fetched through the checks that every outside host passes.
  */
 import { createRoute, z } from '@hono/zod-openapi'
-import type { HonoRequest } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { AttachmentRef } from '../domain/conversation.ts'
 import { checkUrl } from '../domain/host.ts'
@@ -11,13 +10,16 @@ import { isUuid } from '../domain/ids.ts'
 import { settings } from '../env.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
-import { addUpload, takeUploads, type Upload, uploadKey } from '../store/uploads.ts'
+import { addUpload, putUpload, takeUploads, type Upload, uploadKey } from '../store/uploads.ts'
 import { fileName, MEDIA_TYPE } from './attachments.ts'
+import { BrokenForm, boundaryOf, type FormPart, FormTooLarge, readForm } from './multipart.ts'
 import { noQuery, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
-import { idOf } from './requests.ts'
+import { idOf, madeAt } from './requests.ts'
 
-export const UPLOAD_BYTES = 25 * 1024 * 1024
+const UPLOAD_BYTES = 25 * 1024 * 1024
+/** A form with one file. */
+const FORM_BYTES = UPLOAD_BYTES + 64 * 1024
 const FETCH_MS = 20_000
 
 /** As seed 003 names one. */
@@ -44,6 +46,13 @@ const mustBeForm = createMiddleware(async (c, next) => {
   await next()
 })
 
+/** As the document has it. Were it a schema of zod, the whole form would be read into memory to be checked by it. */
+const UploadForm = {
+  type: 'object',
+  properties: { file: { type: 'string', format: 'binary' } },
+  required: ['file'],
+} as unknown as z.ZodType<{ file: File }>
+
 const upload = createRoute({
   method: 'post',
   path: '/',
@@ -54,11 +63,7 @@ const upload = createRoute({
     query: noQuery,
     body: {
       required: true,
-      content: {
-        'multipart/form-data': {
-          schema: z.object({ file: z.any().openapi({ type: 'string', format: 'binary' }) }),
-        },
-      },
+      content: { 'multipart/form-data': { schema: UploadForm } },
     },
   },
   responses: {
@@ -68,51 +73,48 @@ const upload = createRoute({
 })
 
 export const uploads = noun().openapi(upload, async c => {
-  const form = await formOf(c.req)
-  const file: unknown = form?.get('file')
-  if (!(file instanceof File)) throw new Refusal('missing_field', ...NO_FORM)
-  const unknown = [...(form?.keys() ?? [])].find(name => name !== 'file')
-  if (unknown) throw new Refusal('unknown_field', `"${unknown}" is not a field of this request.`, unknown)
-  if (file.size > UPLOAD_BYTES) throw new Refusal('too_large')
-  if (!fileName.safeParse(file.name).success)
-    throw new Refusal('invalid_field', '"file" needs a name of one line, up to 255 characters.', 'file')
-  const row = await keep(c.env, c.get('siteId'), await idOf(c), file.stream(), {
-    filename: file.name,
-    contentType: MEDIA_TYPE.test(file.type) ? file.type : 'application/octet-stream',
-    size: file.size,
-  })
-  return c.json(
-    {
-      id: row.id,
-      type: row.contentType,
-      filename: row.filename,
-      file: `/api/v1/attachments/${row.id}`,
-      size: row.size,
-    },
-    200,
-  )
+  const siteId = c.get('siteId')
+  const id = await idOf(c)
+  const about = await receivedFile(c.req.raw, c.env.MAIL, uploadKey(siteId, id))
+  await addUpload(db(c.env.DB), { siteId, id, ...about, createdAt: madeAt(c) })
+  const { filename, contentType, size } = about
+  return c.json({ id, type: contentType, filename, file: `/api/v1/attachments/${id}`, size }, 200)
 })
 
-/** Null where the body is no form. */
-async function formOf(request: HonoRequest): Promise<FormData | null> {
+type About = Pick<Upload, 'filename' | 'contentType' | 'size'>
+
+/** The one file of a form, put where it belongs while it arrives. Where the form is refused nothing is left there. @throws Refusal */
+async function receivedFile(request: Request, mail: R2Bucket, key: string): Promise<About> {
+  const boundary = boundaryOf(request.headers.get('content-type') ?? '')
+  if (!boundary || !request.body) throw new Refusal('missing_field', ...NO_FORM)
+  if (Number(request.headers.get('content-length') ?? 0) > FORM_BYTES) throw new Refusal('too_large')
+  let file: About | null = null
+  let unknown: string | null = null
   try {
-    return await request.formData()
-  } catch {
-    return null
+    for await (const part of readForm(request.body, boundary, FORM_BYTES)) {
+      if (part.name !== 'file') unknown ??= part.name
+      else if (file) throw new Refusal('invalid_field', 'Send one file at a time.', 'file')
+      else file = await keptPart(part, mail, key)
+    }
+    if (!file) throw new Refusal('missing_field', ...NO_FORM)
+    if (unknown !== null)
+      throw new Refusal('unknown_field', `"${unknown}" is not a field of this request.`, unknown)
+    return file
+  } catch (error) {
+    if (file) await mail.delete(key)
+    if (error instanceof BrokenForm) throw new Refusal('missing_field', ...NO_FORM)
+    if (error instanceof FormTooLarge) throw new Refusal('too_large')
+    throw error
   }
 }
 
-async function keep(
-  env: Env,
-  siteId: string,
-  id: string,
-  bytes: ReadableStream,
-  about: Pick<Upload, 'filename' | 'contentType' | 'size'>,
-) {
-  const row = { siteId, id, ...about, createdAt: Date.now() }
-  await env.MAIL.put(uploadKey(siteId, id), bytes.pipeThrough(new FixedLengthStream(about.size)))
-  await addUpload(db(env.DB), row)
-  return row
+async function keptPart({ filename, type, read }: FormPart, mail: R2Bucket, key: string): Promise<About> {
+  if (filename === null) throw new Refusal('missing_field', ...NO_FORM)
+  if (!fileName.safeParse(filename).success)
+    throw new Refusal('invalid_field', '"file" needs a name of one line, up to 255 characters.', 'file')
+  const size = await putUpload(mail, key, read, UPLOAD_BYTES)
+  if (size === null) throw new Refusal('too_large')
+  return { filename, contentType: type && MEDIA_TYPE.test(type) ? type : 'application/octet-stream', size }
 }
 
 /** Of a message's attachments those that are uploaded already, and those of elsewhere, fetched. @throws Refusal */
@@ -127,7 +129,7 @@ export async function takenAttachments(
   const named = given.flatMap(({ id }) => (id && isUuid(id) ? [id] : []))
   const taken = await takeUploads(d1, siteId, messageId, named)
   const all: Upload[] = []
-  // One after the other, and together no more than one may have: what is fetched is held in memory.
+  // Together no more than one upload may have.
   let room = UPLOAD_BYTES
   for (const [n, one] of given.entries()) {
     const upload = taken.find(({ id }) => id === one.id)
@@ -180,35 +182,25 @@ async function fetchFile(
     throw unreachable('its server does not answer')
   }
   if (answer.status !== 200 || !answer.body) throw unreachable(`its server answered ${answer.status}`)
-  const bytes = await atMost(answer.body, room)
-  if (!bytes) throw new Refusal('too_large', 'What is fetched for a message may have 25 MB together.', field)
   const said = answer.headers.get('content-type')?.split(';')[0]?.trim() ?? ''
   const contentType = [type ?? '', said].find(one => MEDIA_TYPE.test(one)) ?? 'application/octet-stream'
   const name = filename ?? (new URL(file).pathname.split('/').at(-1) || 'attachment')
-  const stream = new Response(bytes as BodyInit).body!
-  const row = await keep(env, siteId, newId(), stream, {
-    filename: name.slice(0, 255),
-    contentType,
-    size: bytes.length,
-  })
-  await takeUploads(db(env.DB), siteId, messageId, [row.id])
-  return { ...row, messageId }
-}
-
-/** Null where there is more. */
-async function atMost(stream: ReadableStream<Uint8Array>, most: number): Promise<Uint8Array | null> {
-  const parts: Uint8Array[] = []
-  let size = 0
-  for await (const part of stream) {
-    size += part.length
-    if (size > most) return null
-    parts.push(part)
+  const id = newId()
+  const reader = answer.body.getReader()
+  const read = async () => {
+    try {
+      return (await reader.read()).value ?? null
+    } catch {
+      throw unreachable('its server broke off')
+    }
   }
-  const bytes = new Uint8Array(size)
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
+  const size = await putUpload(env.MAIL, uploadKey(siteId, id), read, room).finally(() =>
+    reader.cancel().catch(() => {}),
+  )
+  if (size === null)
+    throw new Refusal('too_large', 'What is fetched for a message may have 25 MB together.', field)
+  const about = { siteId, id, filename: name.slice(0, 255), contentType, size, createdAt: Date.now() }
+  await addUpload(db(env.DB), about)
+  await takeUploads(db(env.DB), siteId, messageId, [id])
+  return { ...about, messageId }
 }

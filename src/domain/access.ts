@@ -55,6 +55,8 @@ export const INBOX_SCOPES: readonly Scope[] = [
 export interface Right {
   /** What a key needs; null where any key may. */
   scope: Scope | null
+  /** What it needs besides; null where that is all. */
+  also: Scope | null
   /** The lowest role of a member who may. */
   role: Role
   /** Whether a contact's token may. */
@@ -66,7 +68,7 @@ export interface Right {
 }
 
 function may(scope: Scope | null, role: Role = 'agent', more: Partial<Right> = {}): Right {
-  return { scope, role, contact: false, keys: true, audit: null, ...more }
+  return { scope, also: null, role, contact: false, keys: true, audit: null, ...more }
 }
 
 /** What an admin changes, and what the audit log says of it. */
@@ -91,7 +93,7 @@ export const RIGHTS: Readonly<Record<string, Right | 'anybody'>> = {
 
   'GET /api/v1/conversations': may('conversations:read'),
   'GET /api/v1/conversations/{id}': may('conversations:read'),
-  'PATCH /api/v1/conversations/{id}': may('conversations:write'),
+  'PATCH /api/v1/conversations/{id}': may('conversations:write', 'agent', { audit: 'conversation.changed' }),
   'DELETE /api/v1/conversations/{id}': changes('conversations:write', 'conversation.erased'),
   'POST /api/v1/conversations': may('conversations:write'),
   'POST /api/v1/conversations/{id}/merge': may('conversations:write', 'agent', {
@@ -124,7 +126,7 @@ export const RIGHTS: Readonly<Record<string, Right | 'anybody'>> = {
   'GET /api/v1/site': may('settings:read', 'admin'),
   'PATCH /api/v1/site': changes('settings:write', 'site.changed'),
   'POST /api/v1/site/search-index': changes('settings:write', 'search.rebuilt'),
-  'PATCH /api/v1/contacts/{id}': may('contacts:write', 'admin'),
+  'PATCH /api/v1/contacts/{id}': changes('contacts:write', 'contact.changed'),
 
   'GET /api/v1/email-providers': may(null),
   'GET /api/v1/inboxes': may('inboxes:read'),
@@ -168,7 +170,10 @@ export const RIGHTS: Readonly<Record<string, Right | 'anybody'>> = {
   'POST /api/v1/endpoints/{id}/test': may('endpoints:write', 'admin'),
   'POST /api/v1/endpoints/{id}/rotate': changes('endpoints:write', 'endpoint.secret_rotated'),
   'GET /api/v1/endpoints/{id}/deliveries': may('endpoints:read', 'admin'),
-  'GET /api/v1/endpoints/{id}/deliveries/{deliveryId}': may('endpoints:read', 'admin'),
+  // What was sent is shown word for word.
+  'GET /api/v1/endpoints/{id}/deliveries/{deliveryId}': may('endpoints:read', 'admin', {
+    also: 'messages:read',
+  }),
   'POST /api/v1/endpoints/{id}/deliveries/{deliveryId}/replay': changes(
     'endpoints:write',
     'endpoint.replayed',
@@ -181,7 +186,9 @@ export const RIGHTS: Readonly<Record<string, Right | 'anybody'>> = {
     'reply_webhook.secret_rotated',
   ),
   'GET /api/v1/assistants/{id}/reply-webhook/deliveries': may('endpoints:read', 'admin'),
-  'GET /api/v1/assistants/{id}/reply-webhook/deliveries/{deliveryId}': may('endpoints:read', 'admin'),
+  'GET /api/v1/assistants/{id}/reply-webhook/deliveries/{deliveryId}': may('endpoints:read', 'admin', {
+    also: 'messages:read',
+  }),
   'POST /api/v1/assistants/{id}/reply-webhook/deliveries/{deliveryId}/replay': changes(
     'endpoints:write',
     'reply_webhook.replayed',
@@ -232,10 +239,13 @@ export function hindrance(right: Right | undefined, asker: Asker): string | null
   switch (asker.kind) {
     case 'contact':
       return right.contact ? null : 'A contact may not do that.'
-    case 'key':
+    case 'key': {
       if (!right.keys) return 'Only a person who is signed in may do that, not an API key.'
-      if (right.scope === null || asker.scopes === null || asker.scopes.includes(right.scope)) return null
-      return `This API key needs the scope ${right.scope} for that.`
+      const lacking = [right.scope, right.also].find(
+        scope => scope && !(asker.scopes?.includes(scope) ?? true),
+      )
+      return lacking ? `This API key needs the scope ${lacking} for that.` : null
+    }
     case 'member':
       if (ROLES.indexOf(asker.role) >= ROLES.indexOf(right.role)) return null
       return right.role === 'owner' ? 'Only an owner may do that.' : 'Only an owner or an admin may do that.'

@@ -20,8 +20,8 @@ export async function newApiKey(
   site: { id: string; dataKey: string },
   fields: KeyFields,
   at: number,
+  id = newId(at),
 ): Promise<{ key: string; row: ApiKey }> {
-  const id = newId(at)
   const { text, secret } = await newBearer('ed', id)
   const row: ApiKey = {
     scopes: null,
@@ -39,17 +39,38 @@ export async function newApiKey(
   return { key: text, row }
 }
 
+/** Done again under the same id, the secret given last is the one: nobody saw the other. */
 export async function createApiKey(
   db: Db,
   kek: string,
   siteId: string,
   fields: KeyFields,
   at: number,
+  id?: string,
 ): Promise<{ key: string; row: ApiKey }> {
   const site = await steady(() => db.select().from(sites).where(eq(sites.id, siteId)).get())
-  const made = await newApiKey(kek, site!, fields, at)
-  await steady(() => db.insert(apiKeys).values(made.row).onConflictDoNothing())
+  const made = await newApiKey(kek, site!, fields, at, id)
+  const { secretHash } = made.row
+  await steady(() =>
+    db
+      .insert(apiKeys)
+      .values(made.row)
+      .onConflictDoUpdate({ target: apiKeys.id, set: { secretHash }, setWhere: eq(apiKeys.siteId, siteId) }),
+  )
   return made
+}
+
+/**
+ * So long an isolate knows a key that it has seen, and asks nobody: what is changed about it, or that it was revoked, holds at once where
+ * it was done and everywhere after this time.
+ */
+const KNOWN_MS = 5_000
+/** By the whole text of the key, so that half a key finds nothing. */
+const known = new Map<string, { key: ApiKey; until: number }>()
+const MOST_KNOWN = 1_000
+
+function forget(id: string): void {
+  for (const [text, { key }] of known) if (key.id === id) known.delete(text)
 }
 
 /** The API key that this is, or null. One read; `rewritten` is its hash the new way where it is kept the old way. */
@@ -60,6 +81,9 @@ export async function apiKeyOf(
 ): Promise<{ key: ApiKey; rewritten: string | null } | null> {
   const given = readBearer('ed', text)
   if (!given) return null
+  const at = Date.now()
+  const seen = known.get(text)
+  if (seen && at < seen.until) return { key: seen.key, rewritten: null }
   const row = await steady(() =>
     db
       .select({ key: apiKeys, dataKey: sites.dataKey })
@@ -70,7 +94,11 @@ export async function apiKeyOf(
   )
   const kept = row && { site: { id: row.key.siteId, dataKey: row.dataKey }, hash: row.key.secretHash }
   const { good, rewritten } = await recognise(kek, kept, given.secret)
-  return good ? { key: row!.key, rewritten } : null
+  if (!good) return null
+  if (known.size >= MOST_KNOWN) known.clear()
+  // That it is used now is noted once, by who asked first.
+  known.set(text, { key: { ...row!.key, lastUsedAt: at }, until: at + KNOWN_MS })
+  return { key: row!.key, rewritten }
 }
 
 /** A use is noted so often at most. */
@@ -127,11 +155,13 @@ export async function changeApiKey(
   change: Pick<ApiKey, 'name' | 'scopes' | 'inboxes' | 'rateLimit' | 'expiresAt'>,
 ): Promise<boolean> {
   const { meta } = await steady(() => db.update(apiKeys).set(change).where(theOne(siteId, id)))
+  forget(id)
   return meta.changes > 0
 }
 
 export async function removeApiKey(db: Db, siteId: string, id: string): Promise<boolean> {
   const { meta } = await steady(() => db.delete(apiKeys).where(theOne(siteId, id)))
+  forget(id)
   return meta.changes > 0
 }
 

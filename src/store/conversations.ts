@@ -202,7 +202,7 @@ export function copiedRow(siteId: string, conversationId: string, message: Messa
   }
 }
 
-/** Drafts that wait for a person, the newest first; `inboxes` null is all of them. */
+/** Drafts that wait for a person, the newest first, of conversations in these inboxes; null is all of them. */
 export async function draftsWaiting(
   db: Db,
   siteId: string,
@@ -218,7 +218,8 @@ export async function draftsWaiting(
   const visible =
     inboxes === null
       ? undefined
-      : sql`json_extract(${messages.details}, '$.mail.inboxId') IN (SELECT value FROM json_each(${JSON.stringify(inboxes)}))`
+      : sql`EXISTS (SELECT 1 FROM conversations c WHERE c.site_id = ${siteId} AND c.id = ${messages.conversationId}
+          AND c.inbox_id IN (SELECT value FROM json_each(${JSON.stringify(inboxes)})))`
   return steady(() =>
     db
       .select()

@@ -1,58 +1,82 @@
 /** Requests that carried an Idempotency-Key, and how they were answered. */
-import { and, eq, lt, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { type Db, db, steady } from './db.ts'
 import { dataKeyOf } from './inboxes.ts'
 import { idempotency } from './schema.ts'
 import { open, type Place, seal } from './seal.ts'
 
-/** `status` of a request that failed on our side. */
+/**
+ * `status`: null where the request is at work since it was begun; below zero where it is at work again, since so many ms after it was
+ * begun; FAILED; or that of its answer.
+ */
 const FAILED = 0
 const KEPT_MS = 24 * 60 * 60_000
+/** So long a request without an answer may still be at work. */
+const AT_WORK_MS = 60_000
 
-export interface Begun {
-  isFirst: boolean
-  /** False where the key was used for something else. */
-  isSame: boolean
-  isFailed: boolean
+/** A request that whoever has this is to do; what becomes of one that was claimed by another meanwhile is the other's to say. */
+export interface Claim {
+  siteId: string
+  key: string
   /** When it was begun first. */
-  at: number
-  answer: { status: number; sealed: string } | null
+  begunAt: number
+  status: number | null
 }
 
-export async function begunOnce(
+export type Begun =
+  | { is: 'mine'; mine: Claim }
+  | { is: 'answered'; answer: { status: number; sealed: string } }
+  | { is: 'at_work' }
+  /** The key was used for something else. */
+  | { is: 'other' }
+
+/** Of those who ask at once one gets it: the first, or where that one failed or has not been heard of, one of those after it. */
+export async function claim(
   db: Db,
-  { siteId, key, body, at }: { siteId: string; key: string; body: string; at: number },
+  { siteId, key, body }: { siteId: string; key: string; body: string },
+  at: number,
 ): Promise<Begun> {
-  const { meta } = await db
+  // One whose day is over is as good as none.
+  const isOver = sql`${idempotency.createdAt} < ${at - KEPT_MS}`
+  const isFree = sql`${idempotency.bodyHash} = ${body} AND ${idempotency.answer} IS NULL
+    AND (${idempotency.status} = ${FAILED} OR ${idempotency.createdAt} - min(coalesce(${idempotency.status}, 0), 0) <= ${at - AT_WORK_MS})`
+  const [mine] = await db
     .insert(idempotency)
     .values({ siteId, keyHash: key, bodyHash: body, createdAt: at })
-    // One whose day is over is as good as none.
     .onConflictDoUpdate({
       target: [idempotency.siteId, idempotency.keyHash],
-      set: { bodyHash: body, status: null, answer: null, createdAt: at },
-      setWhere: lt(idempotency.createdAt, at - KEPT_MS),
+      set: {
+        bodyHash: body,
+        status: sql`iif(${isOver}, NULL, min(${idempotency.createdAt} - ${at}, -1))`,
+        answer: null,
+        createdAt: sql`iif(${isOver}, ${at}, ${idempotency.createdAt})`,
+      },
+      setWhere: sql`${isOver} OR (${isFree})`,
     })
-  if (meta.changes > 0) return { isFirst: true, isSame: true, isFailed: false, at, answer: null }
-  const row = await steady(() => db.select().from(idempotency).where(theOne(siteId, key)).get())
-  if (!row) return { isFirst: true, isSame: true, isFailed: false, at, answer: null }
-  return {
-    isFirst: false,
-    isSame: row.bodyHash === body,
-    isFailed: row.status === FAILED,
-    at: row.createdAt,
-    answer: row.status && row.answer !== null ? { status: row.status, sealed: row.answer } : null,
-  }
+    .returning({ begunAt: idempotency.createdAt, status: idempotency.status })
+  if (mine) return { is: 'mine', mine: { siteId, key, ...mine } }
+  const row = await steady(() =>
+    db
+      .select()
+      .from(idempotency)
+      .where(and(eq(idempotency.siteId, siteId), eq(idempotency.keyHash, key)))
+      .get(),
+  )
+  if (!row) return { is: 'at_work' }
+  if (row.bodyHash !== body) return { is: 'other' }
+  if (row.status === null || row.answer === null) return { is: 'at_work' }
+  return { is: 'answered', answer: { status: row.status, sealed: row.answer } }
 }
 
 export async function keepAnswer(
   env: Env,
   kek: string,
-  siteId: string,
-  key: string,
+  mine: Claim,
   { status, text }: { status: number; text: string },
 ): Promise<void> {
+  const { siteId, key } = mine
   const answer = await seal(kek, await dataKeyOf(db(env.DB), siteId), place(siteId, key), text)
-  await steady(() => db(env.DB).update(idempotency).set({ status, answer }).where(theOne(siteId, key)))
+  await steady(() => db(env.DB).update(idempotency).set({ status, answer }).where(still(mine)))
 }
 
 export async function answerOf(
@@ -65,8 +89,8 @@ export async function answerOf(
   return { status, text: await open(kek, await dataKeyOf(db(env.DB), siteId), place(siteId, key), sealed) }
 }
 
-export async function mayBeTriedAgain(db: Db, siteId: string, key: string): Promise<void> {
-  await steady(() => db.update(idempotency).set({ status: FAILED }).where(theOne(siteId, key)))
+export async function mayBeTriedAgain(db: Db, mine: Claim): Promise<void> {
+  await steady(() => db.update(idempotency).set({ status: FAILED }).where(still(mine)))
 }
 
 /** Of all sites: those whose day is over. */
@@ -81,6 +105,11 @@ function place(siteId: string, key: string): Place {
   return { site: siteId, table: 'idempotency', column: 'answer', row: key }
 }
 
-function theOne(siteId: string, key: string) {
-  return and(eq(idempotency.siteId, siteId), eq(idempotency.keyHash, key))
+function still({ siteId, key, begunAt, status }: Claim) {
+  return and(
+    eq(idempotency.siteId, siteId),
+    eq(idempotency.keyHash, key),
+    eq(idempotency.createdAt, begunAt),
+    sql`${idempotency.status} IS ${status}`,
+  )
 }

@@ -1,5 +1,5 @@
 /** The people of a site, and their tokens: a member's token does what the member may do. */
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm'
 import { readBearer, recognise } from './bearer.ts'
 import { type Db, steady } from './db.ts'
 import { members, sites } from './schema.ts'
@@ -33,9 +33,10 @@ export async function memberWithAddress(db: Db, siteId: string, email: string): 
   )
 }
 
-/** False where the address is another member's. */
+/** False where the address is another member's; one that is here since the same request came before is added. */
 export async function addMember(db: Db, member: NewMember): Promise<boolean> {
-  return unlessTaken(() => db.insert(members).values(member))
+  const { meta } = await steady(() => db.insert(members).values(member).onConflictDoNothing())
+  return meta.changes > 0 || (await memberById(db, member.siteId, member.id)) !== undefined
 }
 
 /** What kept it from being written: another has the address, or the site would have no owner left; null where nothing did. */
@@ -61,7 +62,10 @@ export async function changeMember(
   return written > 0 ? null : 'last_owner'
 }
 
-/** False where it is the last owner. Their sessions end with it, and where they are in no other site, so does all that they sign in with. */
+/**
+ * False where it is the last owner. Their sessions in this site and the links they made end with it, and where they are in no other site,
+ * so does all that they sign in with.
+ */
 export async function removeMember(
   d1: D1Database,
   member: Pick<Member, 'siteId' | 'id' | 'userId'>,
@@ -77,9 +81,13 @@ export async function removeMember(
         )
         .bind(siteId, id),
       d1
-        .prepare(`DELETE FROM one_time_links WHERE site_id = ?1 AND member_id = ?2 AND ${gone}`)
+        .prepare(
+          `DELETE FROM one_time_links WHERE site_id = ?1 AND (member_id = ?2 OR json_extract(created_by, '$.id') = ?2) AND ${gone}`,
+        )
         .bind(siteId, id),
-      d1.prepare(`DELETE FROM sessions WHERE user_id = ?3 AND ${gone}`).bind(siteId, id, userId),
+      d1
+        .prepare(`DELETE FROM sessions WHERE user_id = ?3 AND site_id = ?1 AND ${gone}`)
+        .bind(siteId, id, userId),
       ...FACTORS.map(({ table, column }) =>
         d1
           .prepare(
@@ -94,6 +102,7 @@ export async function removeMember(
 
 /** Everything that somebody signs in with, and where it says whose it is. */
 const FACTORS = [
+  { table: 'sessions', column: 'user_id' },
   { table: 'two_factors', column: 'user_id' },
   { table: 'passkeys', column: 'user_id' },
   { table: 'verifications', column: 'value' },
@@ -102,20 +111,22 @@ const FACTORS = [
 ]
 
 /** Members of any site with this address, those who joined first before others. */
-export async function membersByAddress(db: Db, email: string): Promise<Member[]> {
-  return steady(() =>
-    db.select().from(members).where(eq(members.email, email)).orderBy(asc(members.createdAt)).limit(100),
-  )
+export async function membersByAddress(db: Db, email: string) {
+  return memberships(db, eq(members.email, email))
 }
 
 /** What this person is a member of, the site they joined first before others. */
 export async function membershipsOf(db: Db, userId: string) {
+  return memberships(db, eq(members.userId, userId))
+}
+
+async function memberships(db: Db, which: SQL) {
   return steady(() =>
     db
       .select({ member: members, siteName: sites.name })
       .from(members)
       .innerJoin(sites, eq(sites.id, members.siteId))
-      .where(eq(members.userId, userId))
+      .where(which)
       .orderBy(asc(members.createdAt))
       .limit(100),
   )

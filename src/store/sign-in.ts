@@ -3,6 +3,7 @@ import { and, desc, eq, gt, lt, ne, sql } from 'drizzle-orm'
 import { isBearer, readBearer } from './bearer.ts'
 import { type Db, steady } from './db.ts'
 import { newId } from './ids.ts'
+import type { Member } from './members.ts'
 import { accounts, members, oneTimeLinks, sessions, users } from './schema.ts'
 
 export type Session = typeof sessions.$inferSelect
@@ -67,24 +68,37 @@ export async function endSessions(db: Db, userId: string, but: string | null = n
   return meta.changes
 }
 
-/** What is over is not kept. */
+/** Those that ask for this site; what somebody does in others is none of its business. */
+export async function endSessionsIn(db: Db, siteId: string, userId: string): Promise<void> {
+  await steady(() => db.delete(sessions).where(and(eq(sessions.userId, userId), eq(sessions.siteId, siteId))))
+}
+
+/** In one go; what is left is swept a minute later. */
+const SWEPT = 5000
+
+/** What is over is not kept; invitations are listed, to be sent again. */
 export async function sweepSignIn(d1: D1Database, at: number): Promise<void> {
+  const sweep = (table: string, over: string) =>
+    d1
+      .prepare(`DELETE FROM ${table} WHERE id IN (SELECT id FROM ${table} WHERE ${over} LIMIT ${SWEPT})`)
+      .bind(at)
   await steady(() =>
     d1.batch([
-      d1.prepare('DELETE FROM sessions WHERE expires_at < ?').bind(at),
-      d1.prepare('DELETE FROM verifications WHERE expires_at < ?').bind(at),
+      sweep('sessions', 'expires_at < ?'),
+      sweep('verifications', 'expires_at < ?'),
+      sweep('one_time_links', "kind <> 'invite' AND expires_at < ?"),
     ]),
   )
 }
 
-/** Whoever signs in with this address, and the hash of their password. */
+/** Whoever signs in with this address, the hash of their password, and whether TOTP is asked for. */
 export async function userWithAddress(
   db: Db,
   email: string,
-): Promise<{ id: string; password: string | null } | undefined> {
+): Promise<{ id: string; password: string | null; twoFactor: boolean } | undefined> {
   const row = await steady(() =>
     db
-      .select({ id: users.id, password: accounts.password })
+      .select({ id: users.id, password: accounts.password, twoFactor: users.twoFactorEnabled })
       .from(users)
       .leftJoin(accounts, and(eq(accounts.userId, users.id), eq(accounts.providerId, CREDENTIAL)))
       .where(eq(users.email, email))
@@ -110,23 +124,54 @@ export async function sitesOf(db: Db, userId: string): Promise<string[]> {
   return rows.map(row => row.siteId)
 }
 
+/** False where that address is invited already. Done again under the same id, the secret given last is the one: nobody saw the other. */
 export async function addLink(db: Db, link: OneTimeLink): Promise<boolean> {
-  const { meta } = await steady(() => db.insert(oneTimeLinks).values(link).onConflictDoNothing())
+  const { secretHash, expiresAt } = link
+  const { meta } = await steady(() =>
+    db
+      .insert(oneTimeLinks)
+      .values(link)
+      .onConflictDoUpdate({
+        target: oneTimeLinks.id,
+        set: { secretHash, expiresAt },
+        setWhere: unused(link.siteId, link.id),
+      })
+      .onConflictDoNothing(),
+  )
   return meta.changes > 0
 }
 
 /** Another secret for the same link; the one before is good no more. False where it was used or taken away. */
-export async function renewLink(
-  db: Db,
-  siteId: string,
-  id: string,
-  secretHash: string,
-  expiresAt: number,
-): Promise<boolean> {
+export async function renewLink(db: Db, link: OneTimeLink): Promise<boolean> {
+  const { siteId, id, secretHash, expiresAt, createdBy } = link
   const { meta } = await steady(() =>
-    db.update(oneTimeLinks).set({ secretHash, expiresAt }).where(unused(siteId, id)),
+    db.update(oneTimeLinks).set({ secretHash, expiresAt, createdBy }).where(unused(siteId, id)),
   )
   return meta.changes > 0
+}
+
+/** Resets of somebody's password that nobody used, in whichever site they were made. */
+export async function endResetLinks(db: Db, userId: string): Promise<void> {
+  await steady(() =>
+    db.run(sql`DELETE FROM one_time_links WHERE kind = 'reset' AND (site_id, member_id) IN
+      (SELECT site_id, id FROM members WHERE user_id = ${userId})`),
+  )
+}
+
+/** What a member with another role made and could make no more, and what was made for them as they were: they would be more by it. */
+export async function endLinksBeyond(
+  db: Db,
+  { siteId, id, role }: Pick<Member, 'siteId' | 'id' | 'role'>,
+): Promise<void> {
+  const beyond = {
+    owner: sql`0`,
+    admin: sql`(role = 'owner' OR kind = 'reset')`,
+    agent: sql`1`,
+  }[role]
+  await steady(() =>
+    db.run(sql`DELETE FROM one_time_links WHERE site_id = ${siteId}
+      AND (member_id = ${id} OR (json_extract(created_by, '$.id') = ${id} AND ${beyond}))`),
+  )
 }
 
 export async function removeLink(db: Db, siteId: string, id: string): Promise<boolean> {
@@ -190,6 +235,10 @@ export interface Joining {
 /**
  * Uses a link up and makes what it is for, in one batch: of two who use it at once, one does. Null where it was used, taken away or ran
  * out meanwhile. A member with that address becomes theirs and gets the role of the link; a reset changes no role.
+ *
+ * No link proves an address: whoever made it was shown it, and whoever has the mail server it was mailed through could read it. So an
+ * account may have been made in the name of somebody who knows nothing of it, and a passkey with it. When it comes to be of another site,
+ * only what was shown there and then goes along; sessions, passkeys and resets of before do not.
  */
 export async function join(
   d1: D1Database,
@@ -197,6 +246,8 @@ export async function join(
 ): Promise<{ memberId: string; userId: string } | null> {
   const user = userId ?? newId(at)
   const member = newId(at)
+  // They showed that the account is theirs, and set nothing.
+  const joinsAnother = userId !== null && password === null
   // Every statement looks whether the first one was ours.
   const ours = `EXISTS (SELECT 1 FROM one_time_links WHERE id = ?1 AND secret_hash = ?2 AND used_at = ?3)`
   const mine = [link.id, link.secretHash, at] as const
@@ -210,7 +261,7 @@ export async function join(
       ? [
           d1
             .prepare(
-              `INSERT INTO users (id, name, email, email_verified, created_at, updated_at) SELECT ?4, ?5, ?6, 1, ?3, ?3 WHERE ${ours}`,
+              `INSERT INTO users (id, name, email, email_verified, created_at, updated_at) SELECT ?4, ?5, ?6, 0, ?3, ?3 WHERE ${ours}`,
             )
             .bind(...mine, user, name, email),
         ]
@@ -226,25 +277,38 @@ export async function join(
             )
             .bind(...mine, newId(at), user, password),
         ]),
-    ...(link.kind === 'reset'
+    ...(link.kind === 'reset' || userId !== null
       ? [
-          d1
-            .prepare(`UPDATE members SET user_id = ?4 WHERE site_id = ?5 AND id = ?6 AND ${ours}`)
-            .bind(...mine, user, link.siteId, link.memberId),
           // Whoever had the old password is out.
           d1.prepare(`DELETE FROM sessions WHERE user_id = ?4 AND ${ours}`).bind(...mine, user),
           // A browser that was trusted with no second factor is not any more.
           d1.prepare(`DELETE FROM verifications WHERE value = ?4 AND ${ours}`).bind(...mine, user),
+          // What one reset was for, another is for as well.
+          d1
+            .prepare(
+              `DELETE FROM one_time_links WHERE kind = 'reset' AND id <> ?1 AND ${ours}
+               AND (site_id, member_id) IN (SELECT site_id, id FROM members WHERE user_id = ?4 OR (site_id = ?5 AND id = ?6))`,
+            )
+            .bind(...mine, user, link.siteId, link.memberId),
+          ...(link.removesFactors || joinsAnother
+            ? [d1.prepare(`DELETE FROM passkeys WHERE user_id = ?4 AND ${ours}`).bind(...mine, user)]
+            : []),
           // Not of somebody who signs in elsewhere, and only now becomes this member.
-          ...(link.removesFactors && password !== null
+          ...(link.removesFactors && !joinsAnother
             ? [
                 d1.prepare(`DELETE FROM two_factors WHERE user_id = ?4 AND ${ours}`).bind(...mine, user),
-                d1.prepare(`DELETE FROM passkeys WHERE user_id = ?4 AND ${ours}`).bind(...mine, user),
                 d1
                   .prepare(`UPDATE users SET two_factor_enabled = 0 WHERE id = ?4 AND ${ours}`)
                   .bind(...mine, user),
               ]
             : []),
+        ]
+      : []),
+    ...(link.kind === 'reset'
+      ? [
+          d1
+            .prepare(`UPDATE members SET user_id = ?4 WHERE site_id = ?5 AND id = ?6 AND ${ours}`)
+            .bind(...mine, user, link.siteId, link.memberId),
         ]
       : [
           d1

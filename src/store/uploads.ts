@@ -7,6 +7,65 @@ export type Upload = typeof uploads.$inferSelect
 
 export const uploadKey = (siteId: string, id: string) => `uploads/${siteId}/${id}`
 
+/** R2's least for every part of an upload but the last, and so the most that is held of one. */
+export const PART_BYTES = 5 * 1024 * 1024
+const FIRST_BYTES = 64 * 1024
+
+/**
+ * Puts what is read into R2 as it comes: a small file at once, a large one part by part. What breaks off leaves nothing behind; should not
+ * even that be possible any more, R2 forgets unfinished parts by itself after a week.
+ *
+ * @param read the next bytes, good until it is called again; null at the end
+ * @returns how many bytes it has; null where that is more than `most`
+ */
+export async function putUpload(
+  mail: Pick<R2Bucket, 'put' | 'createMultipartUpload'>,
+  key: string,
+  read: () => Promise<Uint8Array | null>,
+  most: number,
+): Promise<number | null> {
+  let upload: R2MultipartUpload | null = null
+  const parts: R2UploadedPart[] = []
+  let held = new Uint8Array(FIRST_BYTES)
+  let filled = 0
+  let size = 0
+  try {
+    for (let bytes = await read(); bytes !== null; bytes = await read()) {
+      size += bytes.length
+      if (size > most) {
+        await upload?.abort()
+        return null
+      }
+      for (let rest = bytes; rest.length > 0; ) {
+        if (filled === PART_BYTES) {
+          upload ??= await mail.createMultipartUpload(key)
+          parts.push(await upload.uploadPart(parts.length + 1, held))
+          filled = 0
+        }
+        held = withRoom(held, filled + rest.length)
+        const some = rest.subarray(0, held.length - filled)
+        held.set(some, filled)
+        filled += some.length
+        rest = rest.subarray(some.length)
+      }
+    }
+    const last = held.subarray(0, filled)
+    if (upload === null) await mail.put(key, last)
+    else await upload.complete([...parts, await upload.uploadPart(parts.length + 1, last)])
+    return size
+  } catch (error) {
+    await upload?.abort()
+    throw error
+  }
+}
+
+function withRoom(held: Uint8Array<ArrayBuffer>, wanted: number): Uint8Array<ArrayBuffer> {
+  if (wanted <= held.length || held.length === PART_BYTES) return held
+  const larger = new Uint8Array(Math.min(PART_BYTES, Math.max(wanted, 2 * held.length)))
+  larger.set(held)
+  return larger
+}
+
 export async function addUpload(db: Db, upload: Omit<Upload, 'messageId'>): Promise<void> {
   await steady(() => db.insert(uploads).values(upload).onConflictDoNothing())
 }

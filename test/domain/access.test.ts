@@ -14,6 +14,7 @@ import {
 
 const right = (about: Partial<Right> = {}): Right => ({
   scope: 'messages:read',
+  also: null,
   role: 'admin',
   contact: false,
   keys: true,
@@ -38,6 +39,11 @@ describe('who may', () => {
       'messages:read',
     )
     expect(hindrance(right({ keys: false, scope: null }), key(null))).toContain('person')
+    const both = right({ scope: 'endpoints:read', also: 'messages:read' })
+    expect(hindrance(both, key(['endpoints:read']))).toContain('messages:read')
+    expect(hindrance(both, key(['messages:read']))).toContain('endpoints:read')
+    for (const scopes of [null, ['messages:read', 'endpoints:read']])
+      expect(hindrance(both, key(scopes))).toBeNull()
   })
 
   it('MB7 a member may what their role says, whatever the scope of the row', () => {

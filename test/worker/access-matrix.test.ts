@@ -246,7 +246,7 @@ describe('nobody', () => {
 
 describe('a key', () => {
   it.each(named(guarded))('AC9 %s without the scope is 403, and with it not', async (_, route) => {
-    const { scope, keys } = route.right!
+    const { scope, also, keys } = route.right!
     const lacking = await keyWith(
       here.siteId,
       SCOPES.filter(one => one !== scope),
@@ -259,7 +259,13 @@ describe('a key', () => {
       code: 'forbidden',
       message: `This API key needs the scope ${scope} for that.`,
     })
-    const having = await refusal(await ask(route, await keyWith(here.siteId, [scope])))
+    if (also !== null)
+      expect(await refusal(await ask(route, await keyWith(here.siteId, [scope])))).toMatchObject({
+        status: 403,
+        message: `This API key needs the scope ${also} for that.`,
+      })
+    const enough = await keyWith(here.siteId, also === null ? [scope] : [scope, also])
+    const having = await refusal(await ask(route, enough))
     expect(having.status).not.toBe(401)
     // Other reasons may stand behind it: a key gives no other key more than it has itself.
     expect(having.message ?? '').not.toContain('needs the scope')

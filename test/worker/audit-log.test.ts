@@ -66,6 +66,49 @@ describe('the audit log', () => {
     expect(by('assistant.changed').changes.name).toEqual({})
   })
 
+  it('AL1 says who closed and assigned a conversation, and what was changed of a contact, without who that is', async () => {
+    const here = await site()
+    const config = await inbox(here.siteId)
+    const [one] = await received(config, [mail({ to: config.address })])
+    const agent = await member(here.siteId, 'agent')
+    const ask = asking(agent.headers)
+    const path = `/conversations/${one!.conversationId}`
+    // Nothing changed, or only what somebody read.
+    await ask('PATCH', path, { read: true })
+    await ask('PATCH', path, { status: 'open' })
+    await ask('PATCH', path, { status: 'closed', assignee: agent.id, title: 'Eve owes us money' })
+    const { contact } = (await ask('GET', path)).json
+    await asking(here.headers)('PATCH', `/contacts/${contact.id}`, { name: 'Eve Smith', vip: true })
+    const log = await logOf(here.headers)
+    expect(log.map(entry => entry.action)).toEqual(['contact.changed', 'conversation.changed'])
+    expect(log[0]).toMatchObject({
+      target: { type: 'contact', id: contact.id },
+      changes: { vip: { from: false, to: true }, name: {} },
+    })
+    expect(log[1]).toMatchObject({
+      actor: { kind: 'member', id: agent.id },
+      target: { type: 'conversation', id: one!.conversationId },
+      changes: { status: { from: 'open', to: 'closed' }, assignee: { from: null, to: agent.id }, title: {} },
+    })
+    expect(JSON.stringify(log)).not.toMatch(/Eve|owes/)
+  })
+
+  it('AL1 says which webhook was added, and whose articles came', async () => {
+    const here = await site()
+    const ask = asking(here.headers)
+    const ada = await assistant(here.siteId)
+    const hook = { url: 'https://hooks.example.com/x', types: ['*'] }
+    const { endpoint } = (await ask('POST', '/endpoints', hook)).json
+    await exports.default.fetch(`http://edgedesk.test/api/v1/articles/import?assistant=${ada}`, {
+      ...{ method: 'POST', body: '# Hours\n\nFrom nine to five.\n' },
+      headers: { ...here.headers, 'content-type': 'text/markdown' },
+    })
+    expect((await logOf(here.headers)).map(({ action, target }) => [action, target.id])).toEqual([
+      ['article.imported', ada],
+      ['endpoint.created', endpoint.id],
+    ])
+  })
+
   it('AL2 has no secret and no text of anybody, and nothing of what was refused or only read', async () => {
     const here = await site()
     const config = await inbox(here.siteId)
@@ -241,7 +284,7 @@ describe('the audit log', () => {
     expect(await logOf(here.headers)).toHaveLength(1)
   })
 
-  it('AL7 hears of every change of members, keys, inboxes, assistants, articles, webhooks and settings', () => {
+  it('AL7 hears of every change of members, keys, inboxes, assistants, articles, webhooks and settings, and of conversations and contacts', () => {
     const silent = Object.entries(RIGHTS)
       .filter(([row, right]) => right !== 'anybody' && right.audit === null && !row.startsWith('GET '))
       .map(([row]) => row)
@@ -250,6 +293,8 @@ describe('the audit log', () => {
           row,
         ),
       )
+    for (const row of ['PATCH /api/v1/conversations/{id}', 'PATCH /api/v1/contacts/{id}'])
+      expect(RIGHTS[row], row).toMatchObject({ audit: expect.stringMatching(/\.changed$/) })
     // What only looks, or tries something out.
     expect(silent.filter(row => !/\/(?:check|ask|test|test-connection|reparse)$/.test(row))).toEqual([])
   })

@@ -1,9 +1,12 @@
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { writeEmail } from '../../src/conversation/write.ts'
+import { draftsWaiting } from '../../src/store/conversations.ts'
+import { db } from '../../src/store/db.ts'
 import { newId } from '../../src/store/ids.ts'
 import { assistant, inbox, received, site } from './cast.ts'
 import { arrives, conversationsOf, inboxOf, type ListedMessage, mail, read, sync, until } from './mail.ts'
+import { member } from './staff.ts'
 
 type Headers = Record<string, string>
 
@@ -43,6 +46,58 @@ async function draftIn(siteId: string, conversationId: string, after = 0) {
 }
 
 describe('drafts', () => {
+  it('N6 DR1 who sees some inboxes is listed the drafts in them, those of chats too, and reads no others for it', async () => {
+    const { siteId, headers } = await site()
+    const assistantId = await assistant(siteId)
+    const chats = await Promise.all(
+      ['Mine', 'Other'].map(async name => {
+        const chat = await call('POST', '/web-chats', headers, { name, assistantId, mode: 'draft' })
+        const begun = await call('POST', '/conversations', headers, { webChat: chat.body.id })
+        const conversation = begun.body.id
+        await call('POST', '/messages', headers, { conversation, content: 'How do I get a refund?' })
+        return { inbox: chat.body.id, conversation, draft: await draftIn(siteId, conversation) }
+      }),
+    )
+    const config = await inbox(siteId, { assistantId, settings: { mode: 'draft' } })
+    const [mailed] = await received(config, [mail({ to: config.address })])
+    const mailDraft = await draftIn(siteId, mailed!.conversationId)
+    const listed = async (inboxes: string[]) => {
+      const agent = await member(siteId, 'agent', inboxes)
+      const { body } = await call('GET', '/drafts/', agent.headers)
+      const ids = (body as unknown as { items: { id: string }[] }).items.map(one => one.id)
+      // What is listed can be opened.
+      for (const id of ids) expect((await call('GET', `/messages/${id}`, agent.headers)).status).toBe(200)
+      return ids
+    }
+    const [mine, other] = chats
+    // Its copy in D1 may land a moment after the object has it.
+    await until(async () => (await listed([mine!.inbox])).length > 0)
+    expect(await listed([mine!.inbox])).toEqual([mine!.draft.id])
+    expect(await listed([other!.inbox])).toEqual([other!.draft.id])
+    expect(await listed([mine!.inbox, config.inboxId])).toEqual([mailDraft.id, mine!.draft.id])
+
+    for (let n = 0; n < 30; n++)
+      await call('POST', '/messages/outgoing', headers, { conversation: mine!.conversation, content: `${n}` })
+    const read: number[] = []
+    const counted = {
+      prepare: (query: string) => ({
+        bind: (...values: unknown[]) => ({
+          raw: async () => {
+            const answer = await env.DB.prepare(query)
+              .bind(...values)
+              .all()
+            read.push(answer.meta.rows_read)
+            return answer.results.map(row => Object.values(row))
+          },
+        }),
+      }),
+    } as unknown as D1Database
+    for (const inboxes of [null, [mine!.inbox, config.inboxId]])
+      await draftsWaiting(db(counted), siteId, inboxes, null, 11)
+    // Each of the three drafts by its index, with its conversation, and the two inboxes for each.
+    expect(Math.max(...read)).toBeLessThanOrEqual(3 * 5)
+  })
+
   it('DR1 a draft is listed, read, changed and approved; the mail that leaves says what the person made of it', async () => {
     const { siteId, headers, draft, customer, config, conversationId } = await drafted({
       signature: 'Demo shop\nTaipei',

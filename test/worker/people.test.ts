@@ -413,23 +413,36 @@ describe('Cloudflare Access', () => {
     expect((await ask(good)).status).toBe(200)
   })
 
-  it('CA3 in several sites the header chooses, and another site’s page changes nothing', async () => {
+  it('CA3 in several sites the header chooses, never we; and another site’s page changes nothing', async () => {
     await certs()
     const [one, two, three] = [await site(), await site(), await site()]
     const email = address()
     for (const here of [one, two])
       await asking(here.headers)('POST', '/members/', { name: 'Ann', email, role: 'admin' })
     const token = await assertion(email)
-    const siteOf = async (headers: Record<string, string>) =>
-      ((await (await ask(token, '/api/v1/me', { headers })).json()) as { site?: { id: string } }).site?.id
-    expect(await siteOf({})).toBe(one.siteId)
-    expect(await siteOf({ 'x-site-id': two.siteId })).toBe(two.siteId)
-    expect(await siteOf({ 'x-site-id': three.siteId })).toBeUndefined()
+    const meIn = async (headers: Record<string, string>) => {
+      const answer = await ask(token, '/api/v1/me', { headers })
+      return { status: answer.status, json: await answer.json() }
+    }
+    // Without it all are named, and nothing is done in any.
+    for (const headers of [{}, { 'x-site-id': ' ' }] as Record<string, string>[]) {
+      const unsaid = await meIn(headers)
+      expect(unsaid).toMatchObject({
+        status: 400,
+        json: { error: { code: 'missing_field', field: 'X-Site-Id' } },
+      })
+      for (const { siteId } of [one, two]) expect(JSON.stringify(unsaid.json)).toContain(siteId)
+    }
+    expect(await meIn({ 'x-site-id': two.siteId.toUpperCase() })).toMatchObject({
+      status: 200,
+      json: { site: { id: two.siteId }, sites: [{ id: one.siteId }, { id: two.siteId }] },
+    })
+    expect((await meIn({ 'x-site-id': three.siteId })).status).toBe(401)
     const patch = (headers: Record<string, string>) =>
       ask(token, '/api/v1/members/x', {
         method: 'PATCH',
         body: '{}',
-        headers: { 'content-type': 'application/json', ...headers },
+        headers: { 'content-type': 'application/json', 'x-site-id': two.siteId, ...headers },
       })
     expect((await patch({ 'sec-fetch-site': 'cross-site' })).status).toBe(403)
     expect((await patch({})).status).toBe(403)

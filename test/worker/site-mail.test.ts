@@ -47,7 +47,7 @@ it('IV6 neither its copy among the sent mail nor a report about it becomes a con
   const here = await site()
   const config = await inbox(here.siteId)
   const email = address('ann')
-  await asking(here.headers)('POST', '/invitations/', { email, role: 'admin' })
+  await asking(here.headers)('POST', '/invitations/', { email, role: 'agent' })
   const [mail] = await until(async () => {
     const all = await inboxOf(email)
     return all.length > 0 && all
