@@ -66,14 +66,15 @@ async function writeWords(
         .bind(siteId, conversationId, list),
       search
         .prepare(
+          // CROSS JOIN keeps the order: never through all messages of the site.
           `DELETE FROM message_words WHERE rowid IN (SELECT d.id FROM json_each(?2) j
-           JOIN message_docs d ON d.site_id = ?1 AND d.message_id = j.value ->> 'id')`,
+           CROSS JOIN message_docs d ON d.site_id = ?1 AND d.message_id = j.value ->> 'id')`,
         )
         .bind(siteId, list),
       search
         .prepare(
           `INSERT INTO message_words (rowid, scope, body) SELECT d.id, ?3, j.value ->> 'words' FROM json_each(?2) j
-           JOIN message_docs d ON d.site_id = ?1 AND d.message_id = j.value ->> 'id'`,
+           CROSS JOIN message_docs d ON d.site_id = ?1 AND d.message_id = j.value ->> 'id'`,
         )
         .bind(siteId, list, scope),
     ]),
