@@ -1,5 +1,6 @@
 /** The site itself: its name, how long it keeps what was said, and its search. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { rebuildArticleWords } from '../store/articles.ts'
 import { conversationIdsAfter } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { changeSite, type Site, siteById } from '../store/retention.ts'
@@ -41,7 +42,7 @@ const change = createRoute({
 const rebuildSearch = createRoute({
   method: 'post',
   path: '/search-index',
-  summary: 'Have the words of messages indexed anew, some conversations at a time',
+  summary: 'Have all words indexed anew: those of articles first, then of conversations, some at a time',
   description:
     'For a SEARCH database that was lost or made new. Ask again with `next` as `cursor` until it is null; what is found is whole some seconds later.',
   request: {
@@ -75,6 +76,7 @@ export const site = noun()
   .openapi(rebuildSearch, async c => {
     const siteId = c.get('siteId')
     const after = readCursor(c.req.valid('json').cursor, z.tuple([z.uuid()]))?.[0] ?? ''
+    if (after === '') await rebuildArticleWords(db(c.env.DB), c.env.SEARCH, siteId)
     const ids = await conversationIdsAfter(db(c.env.DB), siteId, after, REBUILT_TOGETHER + 1)
     const { page, next } = pageOf(ids, REBUILT_TOGETHER, id => [id])
     await Promise.all(page.map(id => c.env.CONVERSATION.getByName(`${siteId}/${id}`).reindex()))

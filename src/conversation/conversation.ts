@@ -35,7 +35,7 @@ import { type InboxRow, inboxById, replySettingsOf } from '../store/inboxes.ts'
 import { winnerOf } from '../store/merges.ts'
 import { clear, clearMessages, leaveBehind, leftBehind } from './erasing.ts'
 import { asEvent, type Said } from './incoming.ts'
-import { index } from './indexing.ts'
+import { index, wordsChange } from './indexing.ts'
 import { Memory, type OwedEffect } from './memory.ts'
 import { perform } from './perform.ts'
 import { noted, tell } from './telling.ts'
@@ -756,6 +756,7 @@ export class Conversation extends DurableObject<Env> {
       this.#memory.create(turn.state)
       this.#memory.save(turn.state, turn.messages, turn.effects, at)
       this.#memory.note(noted(turn.state, happened, at))
+      this.#memory.owesWords(turn.messages.filter(one => wordsChange(known.get(one.id) ?? null, one)))
     })
     if (happened.length > 0) this.#tellOthers()
     this.#indexLater()
@@ -846,13 +847,13 @@ export class Conversation extends DurableObject<Env> {
   /** What is on its way to another conversation is indexed there. */
   #isUnindexed(): boolean {
     const state = this.#memory.state()
-    return state !== null && state.movedTo === undefined && this.#memory.indexed() < state.seq
+    return state !== null && state.movedTo === undefined && this.#memory.hasUnindexed()
   }
 
   /** Its words are written anew. */
   async reindex(): Promise<void> {
     if (!this.#memory.state()) return
-    this.#memory.setIndexed(0)
+    this.#memory.owesAllWords()
     this.#indexLater()
     this.#arm()
   }

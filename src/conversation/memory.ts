@@ -16,6 +16,7 @@ const SCHEMA = `
 const ADDED: Record<number, string> = {
   2: `CREATE TABLE occurrences (n INTEGER PRIMARY KEY AUTOINCREMENT, occurrence TEXT NOT NULL);
       CREATE INDEX messages_by_id ON messages (id);`,
+  3: 'CREATE TABLE unindexed (id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;',
 }
 
 /** Something that happened, as it looked at that moment. */
@@ -37,7 +38,6 @@ export interface OwedEffect {
 export class Memory {
   readonly #sql: SqlStorage
   #state: ConversationState | null | undefined
-  #indexed: number | undefined
 
   constructor(sql: SqlStorage) {
     this.#sql = sql
@@ -53,10 +53,9 @@ export class Memory {
 
   /** Removes every table of its own; call inside a turn. */
   drop(): void {
-    const own = ['meta', 'messages', 'effects', 'occurrences']
+    const own = ['meta', 'messages', 'effects', 'occurrences', 'unindexed']
     for (const name of own) this.#sql.exec(`DROP TABLE IF EXISTS ${name}`)
     this.#state = null
-    this.#indexed = undefined
   }
 
   /** Creates the tables with the first state; call inside the turn that saves. */
@@ -160,15 +159,31 @@ export class Memory {
     this.#setMeta('projected', seq)
   }
 
-  /** The `seq` up to which the search has its words. */
-  indexed(): number {
-    this.#indexed ??= this.#meta<number>('indexed') ?? 0
-    return this.#indexed
+  /** Their words are new, or others than the search has; call it in the turn that saves. */
+  owesWords(messages: readonly Message[]): void {
+    for (const { id, seq } of messages)
+      this.#sql.exec('INSERT OR REPLACE INTO unindexed (id, seq) VALUES (?, ?)', id, seq)
   }
 
-  setIndexed(seq: number): void {
-    this.#setMeta('indexed', seq)
-    this.#indexed = seq
+  owesAllWords(): void {
+    this.#sql.exec('INSERT OR REPLACE INTO unindexed (id, seq) SELECT id, seq FROM messages')
+  }
+
+  hasUnindexed(): boolean {
+    return this.#exists() && this.#sql.exec('SELECT 1 FROM unindexed LIMIT 1').toArray().length > 0
+  }
+
+  unindexed(limit: number): Message[] {
+    return this.#rows(
+      'SELECT message FROM messages WHERE id IN (SELECT id FROM unindexed) ORDER BY position LIMIT ?',
+      limit,
+    )
+  }
+
+  /** Unless they changed again meanwhile. */
+  indexed(messages: readonly Message[]): void {
+    for (const { id, seq } of messages)
+      this.#sql.exec('DELETE FROM unindexed WHERE id = ? AND seq <= ?', id, seq)
   }
 
   effects(): OwedEffect[] {

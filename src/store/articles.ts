@@ -79,13 +79,16 @@ function unindexing(search: D1Database, siteId: string, id: string): D1PreparedS
     .bind(id, siteId)
 }
 
-/** Drops and rebuilds the words of every article of every site. */
-export async function rebuildArticleWords(db: Db, search: D1Database): Promise<number> {
-  await search.batch([
-    search.prepare('DELETE FROM article_words'),
-    search.prepare('DELETE FROM article_docs'),
-  ])
-  const all = await db.select().from(articles)
+/** Drops and rebuilds the words of every article of a site. Safe to repeat. */
+export async function rebuildArticleWords(db: Db, search: D1Database, siteId: string): Promise<number> {
+  const gone = (sql: string) => search.prepare(sql).bind(siteId)
+  await steady(() =>
+    search.batch([
+      gone('DELETE FROM article_words WHERE rowid IN (SELECT id FROM article_docs WHERE site_id = ?1)'),
+      gone('DELETE FROM article_docs WHERE site_id = ?1'),
+    ]),
+  )
+  const all = await steady(() => db.select().from(articles).where(eq(articles.siteId, siteId)))
   await indexArticles(search, all)
   return all.length
 }

@@ -128,7 +128,9 @@ describe('the watchdog', () => {
           (_, state) =>
             // Its words are indexed, so that nothing but the effect is left to bring the alarm back.
             state.storage.sql
-              .exec(`SELECT 1 FROM effects, meta WHERE lease_until IS NULL AND key = 'indexed'`)
+              .exec(
+                'SELECT 1 FROM effects WHERE lease_until IS NULL AND NOT EXISTS (SELECT 1 FROM unindexed)',
+              )
               .toArray().length > 0,
         ),
       )

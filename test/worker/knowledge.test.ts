@@ -303,27 +303,32 @@ describe('the index of words', () => {
     expect((await ask('gazebo rental')).text).not.toContain('Stolen')
   })
 
-  it('KN9 dropped, it is made again from the articles of every site, and answers are what they were', async () => {
-    const { ask } = await withArticles()
+  it('KN9 dropped, it is made again from the articles of each site, and answers are what they were', async () => {
+    const first = await withArticles()
     const second = await withArticles()
     const asked = 'How can I return something and get my money back?'
-    const before = [await ask(asked), await second.ask(asked)]
+    const before = [await first.ask(asked), await second.ask(asked)]
+    const count = await indexedArticles()
     await env.SEARCH.batch([
       env.SEARCH.prepare('DELETE FROM article_words'),
       env.SEARCH.prepare('DELETE FROM article_docs'),
     ])
-    expect(await ask(asked)).toMatchObject({ sure: false })
-    const { count } = (await env.DB.prepare('SELECT count(*) AS count FROM articles').first<{
-      count: number
-    }>())!
-    expect(await rebuildArticleWords(db(env.DB), env.SEARCH)).toBe(count)
-    expect([await ask(asked), await second.ask(asked)]).toEqual(before)
-    await rebuildArticleWords(db(env.DB), env.SEARCH)
-    expect(await articlesAboutCount()).toBe(count)
+    expect(await first.ask(asked)).toMatchObject({ sure: false })
+    expect(await rebuildArticleWords(db(env.DB), env.SEARCH, first.siteId)).toBeGreaterThan(0)
+    expect(await first.ask(asked)).toEqual(before[0])
+    expect(await second.ask(asked)).toMatchObject({ sure: false })
+    for (const { site_id } of (await env.DB.prepare('SELECT DISTINCT site_id FROM articles').all<Row>())
+      .results)
+      await rebuildArticleWords(db(env.DB), env.SEARCH, site_id)
+    expect([await first.ask(asked), await second.ask(asked)]).toEqual(before)
+    await rebuildArticleWords(db(env.DB), env.SEARCH, first.siteId)
+    expect(await indexedArticles()).toBe(count)
   })
 })
 
-async function articlesAboutCount(): Promise<number> {
+type Row = { site_id: string }
+
+async function indexedArticles(): Promise<number> {
   return (await env.SEARCH.prepare('SELECT count(*) AS count FROM article_words').first<{ count: number }>())!
     .count
 }
