@@ -67,13 +67,7 @@ async function writeWords(
       search
         .prepare(
           // CROSS JOIN keeps the order: never through all messages of the site.
-          `DELETE FROM message_words WHERE rowid IN (SELECT d.id FROM json_each(?2) j
-           CROSS JOIN message_docs d ON d.site_id = ?1 AND d.message_id = j.value ->> 'id')`,
-        )
-        .bind(siteId, list),
-      search
-        .prepare(
-          `INSERT INTO message_words (rowid, scope, body) SELECT d.id, ?3, j.value ->> 'words' FROM json_each(?2) j
+          `INSERT OR REPLACE INTO message_words (rowid, scope, body) SELECT d.id, ?3, j.value ->> 'words' FROM json_each(?2) j
            CROSS JOIN message_docs d ON d.site_id = ?1 AND d.message_id = j.value ->> 'id'`,
         )
         .bind(siteId, list, scope),
