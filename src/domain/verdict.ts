@@ -457,14 +457,16 @@ function isCalendarReply(email: Email): boolean {
 }
 
 function hasText(email: Email): boolean {
-  if (VISIBLE.test(email.text)) return true
+  if (READABLE.test(email.text)) return true
   if (email.html === null) return false
-  const visible = email.html.replaceAll(/<[^<>]*>/g, ' ').replaceAll(/&(?:nbsp|zwnj|#160|#8203|#xa0);/gi, ' ')
-  return VISIBLE.test(visible)
+  const visible = email.html
+    .replaceAll(/<[^<>]*>/g, ' ')
+    .replaceAll(/&(?:nbsp|zwnj|amp|lt|gt|quot|apos|#160|#8203|#xa0);/gi, ' ')
+  return READABLE.test(visible)
 }
 
-/** Letters, signs and pictures. Mail programs fill an empty body with blanks, joiners and invisible marks. */
-const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u
+/** Something that can be read aloud. Mail programs fill an empty body with blanks, joiners and marks; to a row of dashes, or to one picture, nobody has an answer. */
+const READABLE = /[\p{L}\p{N}]/u
 
 function hasPart(email: Email, type: RegExp): boolean {
   return email.attachments.some(part => type.test(part.contentType.split(';')[0]!.trim().toLowerCase()))

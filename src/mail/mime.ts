@@ -26,11 +26,14 @@ export interface Part {
 
 export interface Tree {
   root: Part
-  /** `headers_cut`, `bad_content_type`, `too_deep`, `too_many_parts` */
+  /** `headers_cut`, `long_headers`, `bad_content_type`, `too_deep`, `many_parts`, `too_many_parts` */
   flags: Set<string>
 }
 
 const PARTS = 1_000
+/** Beyond these a mail is read like any other, and said to be odd. */
+const USUAL_PARTS = 100
+const USUAL_HEADER_BYTES = 32 * 1024
 const NESTING = 50
 const BOUNDARY_BYTES = 250
 
@@ -55,6 +58,7 @@ export function mimeTree(raw: Uint8Array): Tree {
     while (stop.closes) stop = lines.delimiterFrom(stop.next)
     const parent = lines.innermost()
     if (stop.at === raw.length || !parent) break
+    if (count === USUAL_PARTS) flags.add('many_parts')
     if (count === PARTS) {
       flags.add('too_many_parts')
       break
@@ -90,6 +94,7 @@ function readHeader(part: Part, block: Uint8Array, parent: Part | undefined, fla
   const { fields, cut } = readFields(block)
   part.fields = fields
   if (cut) flags.add('headers_cut')
+  if (block.length > USUAL_HEADER_BYTES) flags.add('long_headers')
   const given = fields.filter(field => field.name === 'content-type' && field.raw !== '')
   const types = given.map(field => structured(field.raw))
   const type = types.find(one => typeOf(one) !== null)

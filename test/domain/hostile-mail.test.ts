@@ -23,6 +23,8 @@ const FLAGS: [RegExp, string[]][] = [
   ],
   [/^base64 of nothing|quoted-printable (?:that|soft)/, ['bad_encoding']],
   [/^UTF-8 that is broken/, ['bad_charset']],
+  [/^900 parts/, ['many_parts']],
+  [/^parts with 64 KB/, ['long_headers']],
 ]
 
 describe('mail that means harm', () => {

@@ -919,6 +919,9 @@ describe('nothing to answer', () => {
       { text: '', html: '<div><img src="cid:1"><br>&nbsp;</div>', attachments: [part('image/png')] },
     ],
     ['only a PDF', { text: '', attachments: [part('application/pdf')] }],
+    ['a row of dashes', { text: '-- -- --' }],
+    ['one picture', { text: '👍' }],
+    ['HTML signs', { text: '', html: '<p>&lt;&lt;&lt; &amp;</p>' }],
   ] as [string, Partial<Email>][])('E12 %s: the assistant is not asked', (_, about) => {
     expect(judge({}, about)).toEqual({
       class: 'person',
