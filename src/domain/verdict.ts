@@ -456,16 +456,22 @@ function isCalendarReply(email: Email): boolean {
   })
 }
 
-function hasText(email: Email): boolean {
-  if (READABLE.test(email.text)) return true
-  if (email.html === null) return false
-  const visible = email.html
+function hasText({ text, html }: Email): boolean {
+  if (READABLE.test(text.slice(0, SEEN_CHARS))) return true
+  if (html === null) return false
+  const visible = html
     .replaceAll(/<[^<>]*>/g, ' ')
     .replaceAll(/&(?:nbsp|zwnj|amp|lt|gt|quot|apos|#160|#8203|#xa0);/gi, ' ')
   return READABLE.test(visible)
 }
 
-/** Something that can be read aloud. Mail programs fill an empty body with blanks, joiners and marks; to a row of dashes, or to one picture, nobody has an answer. */
+/** Nobody reads on behind so much of nothing. */
+const SEEN_CHARS = 64_000
+
+/**
+ * Something that can be read aloud. Mail programs fill an empty body with blanks, joiners and marks; to a row of dashes, or to one picture,
+ * nobody has an answer.
+ */
 const READABLE = /[\p{L}\p{N}]/u
 
 function hasPart(email: Email, type: RegExp): boolean {
