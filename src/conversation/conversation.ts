@@ -86,8 +86,9 @@ type Ended = { movedTo: string } | { erased: true }
 
 const PROJECTION_WAIT_MS = 300
 const TELL_AGAIN_MS = 5_000
-/** What is said in one breath is indexed together. */
+/** What is said in one breath is indexed together, a question with the answer that is just made. */
 const INDEX_WAIT_MS = 2_000
+const INDEX_WAIT_MOST_MS = 60_000
 /** What of an erased conversation could not be removed is tried again after this. */
 const CLEAR_AGAIN_MS = 60_000
 /** How soon after a crash an effect is taken up again; one that is still at work in this life is left to it. */
@@ -830,11 +831,13 @@ export class Conversation extends DurableObject<Env> {
   }
 
   /** Should this life of the object end before, the alarm comes back to it. */
-  #indexLater(): void {
+  #indexLater(since = Date.now()): void {
     if (this.#indexSoon || this.#indexing || !this.#isUnindexed()) return
     this.#indexSoon = setTimeout(() => {
       this.#indexSoon = null
       if (!this.#isUnindexed()) return
+      const at = Date.now()
+      if (this.#isBusy(at) && at - since < INDEX_WAIT_MOST_MS) return this.#indexLater(since)
       this.#indexing = index(this.env.SEARCH, this.#memory)
         .catch(error => log('indexing_failed', { conversation: this.#name()[1] }, error))
         .finally(() => {
@@ -842,6 +845,10 @@ export class Conversation extends DurableObject<Env> {
           this.#arm()
         })
     }, INDEX_WAIT_MS)
+  }
+
+  #isBusy(at: number): boolean {
+    return this.#memory.effects().some(owed => owed.dueAt <= at)
   }
 
   /** What is on its way to another conversation is indexed there. */
