@@ -25,6 +25,7 @@ import { hooks } from './api/hooks.ts'
 import { idempotency } from './api/idempotency.ts'
 import { inboxes } from './api/inboxes.ts'
 import { invitations } from './api/invitations.ts'
+import { live } from './api/live.ts'
 import { me } from './api/me.ts'
 import { members } from './api/members.ts'
 import { messages } from './api/messages.ts'
@@ -90,6 +91,7 @@ export const app = base
   .route('/health', health)
   .route('/api/v1/conversations', conversations)
   .route('/api/v1/conversations', forward)
+  .route('/api/v1/conversations', live)
   .route('/api/v1/email-providers', emailProviders)
   .route('/api/v1/emails', emails)
   .route('/api/v1/inboxes', inboxes)

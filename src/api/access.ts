@@ -125,7 +125,9 @@ export function rowOf(method: string, path: string): string {
 }
 
 async function whoAsks(c: Context<Access>): Promise<Asker | null> {
-  const given = givenKey(c.req.header('authorization'), c.req.header('x-api-key'))
+  const given =
+    givenKey(c.req.header('authorization'), c.req.header('x-api-key')) ??
+    keyInProtocol(c.req.header('sec-websocket-protocol'))
   // A key that is no good is not made good by who else might be asking.
   if (given !== null) return (await ofKey(c.env, given)) ?? (await ofToken(c.env, given))
   return (await ofCloudflareAccess(c)) ?? (await ofSession(c))
@@ -227,6 +229,11 @@ function memberAsker(member: Member): Asker {
 /** `Authorization: Api-Key …` as seed 003 writes it, `Bearer …` and `x-api-key` as others do. */
 function givenKey(authorization: string | undefined, header: string | undefined): string | null {
   return /^(?:Api-Key|Bearer)\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1] ?? header?.trim() ?? null
+}
+
+/** Browsers send no header with a WebSocket but the names of protocols: `edgedesk.v1, key.ed_…`. */
+function keyInProtocol(protocols: string | undefined): string | null {
+  return /(?:^|,)\s*key\.([^\s,]+)/.exec(protocols ?? '')?.[1] ?? null
 }
 
 /** draft-ietf-httpapi-ratelimit-headers-07, whose three fields most clients know. */

@@ -97,7 +97,9 @@ async function isSigned(token: string, signature: string, secret: string): Promi
  * of other sites' requests but for following a link. Browsers of these years all send one of the two headers with what changes something.
  */
 export function isOurs(request: Request, publicUrl: string): boolean {
-  if (request.method === 'GET' || request.method === 'HEAD') return true
+  // Cookies go with a WebSocket from any page, and what comes over it is the answer.
+  const isSocket = request.headers.has('upgrade')
+  if (!isSocket && (request.method === 'GET' || request.method === 'HEAD')) return true
   const from = request.headers.get('sec-fetch-site')
   if (from !== null) return from === 'same-origin'
   const origin = request.headers.get('origin')

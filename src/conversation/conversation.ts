@@ -33,11 +33,13 @@ import { db } from '../store/db.ts'
 import { derivedId } from '../store/ids.ts'
 import { type InboxRow, inboxById, replySettingsOf } from '../store/inboxes.ts'
 import { winnerOf } from '../store/merges.ts'
+import type { Watcher } from '../wire/frame.ts'
 import { clear, clearMessages, leaveBehind, leftBehind } from './erasing.ts'
 import { asEvent, type Said } from './incoming.ts'
 import { index, wordsChange } from './indexing.ts'
 import { Memory, type OwedEffect } from './memory.ts'
 import { perform } from './perform.ts'
+import { Sockets } from './sockets.ts'
 import { noted, tell } from './telling.ts'
 
 /** Where a mail went; nowhere, where its conversation was erased. */
@@ -76,6 +78,19 @@ export interface Changed {
   bookmark: string | null
 }
 
+/** The header in which the API says who opens a socket. */
+export const WATCHES = 'x-watches'
+export interface Watches {
+  who: Watcher
+  mayWrite: boolean
+  /** Inboxes that they may see; null is all of them. */
+  inboxes: readonly string[] | null
+  /** The last `seq` they had; null: they begin with the newest messages. */
+  since: number | null
+}
+/** So many messages are shown to who begins. */
+const NEWEST = 50
+
 const INBOX_FRESH_MS = 5_000
 
 /** Of one hand-over; the platform takes 32 MB a call. */
@@ -97,6 +112,7 @@ const RETRY_MS = [1_000, 5_000, 30_000, 120_000, 600_000]
 
 export class Conversation extends DurableObject<Env> {
   readonly #memory = new Memory(this.ctx.storage.sql)
+  readonly #sockets = new Sockets(this.ctx)
   /** Up to which `seq` D1 has its copy; behind the truth after an eviction, which only makes a copy be written again. */
   #projected: number | null = null
   #projecting: Promise<void> | null = null
@@ -374,6 +390,7 @@ export class Conversation extends DurableObject<Env> {
       if (this.#memory.state()!.seq !== state.seq) continue
       for (const { effect } of owed) this.#memory.done(effect.id)
       this.ctx.storage.kv.put(ENDED, { movedTo: to } satisfies Ended)
+      this.#sockets.end({ type: 'moved', to })
       return
     }
   }
@@ -470,6 +487,7 @@ export class Conversation extends DurableObject<Env> {
       const ended: Ended = movedTo === null ? { erased: true } : { movedTo }
       this.ctx.storage.kv.put(ENDED, ended)
     })
+    this.#sockets.end({ type: 'erased' })
     this.ctx.waitUntil(this.ctx.storage.setAlarm(Date.now() + LEASE_MS))
     await this.#clear()
   }
@@ -721,6 +739,38 @@ export class Conversation extends DurableObject<Env> {
     return this.#memory.state() ? this.#memory.message(id) : null
   }
 
+  /** A socket is opened. Who asks was looked at by the API; here it is only whether this conversation is there for them. */
+  override async fetch(request: Request): Promise<Response> {
+    const asked = JSON.parse(decodeURIComponent(request.headers.get(WATCHES)!)) as Watches
+    const movedTo = this.#movedTo()
+    if (movedTo !== null) return Response.json({ movedTo }, { status: 308 })
+    const state = this.#memory.state()
+    if (!state || (asked.inboxes && !asked.inboxes.includes(state.inboxId)))
+      return new Response(null, { status: 404 })
+    const missed =
+      asked.since === null
+        ? this.#memory.messages(state.length - NEWEST - 1)
+        : this.#memory.changedSince(asked.since)
+    return this.#sockets.accept(asked.who, asked.mayWrite, state, missed)
+  }
+
+  override webSocketMessage(socket: WebSocket, text: string | ArrayBuffer): void {
+    const state = this.#memory.state()
+    const read = this.#sockets.received(socket, text) === 'read'
+    if (state && read && state.movedTo === undefined)
+      this.#take(state, { type: 'conversation_changed', change: { read: true } }, Date.now())
+  }
+
+  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    // A code that nobody may send, such as 1006, closes it all the same.
+    socket.close(code >= 4000 || code === 1000 ? code : 1000, reason)
+    this.#sockets.presence(socket)
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#sockets.presence(socket)
+  }
+
   /** From the clock: something was due and nobody came. */
   async wake(): Promise<void> {
     if (!this.#memory.state()) return
@@ -759,6 +809,7 @@ export class Conversation extends DurableObject<Env> {
       this.#memory.note(noted(turn.state, happened, at))
       this.#memory.owesWords(turn.messages.filter(one => wordsChange(known.get(one.id) ?? null, one)))
     })
+    this.#sockets.changed(turn.state, turn.messages)
     if (happened.length > 0) this.#tellOthers()
     this.#indexLater()
     if (turn.effects.length > 0) this.#act(at)

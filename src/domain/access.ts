@@ -118,6 +118,7 @@ export const RIGHTS: Readonly<Record<string, Right | 'anybody'>> = {
   'POST /api/v1/messages/{id}/delivery': may('messages:write'),
   'POST /api/v1/messages/outgoing': may('messages:write'),
 
+  'GET /api/v1/conversations/{id}/ws': may('conversations:read', 'agent', { also: 'messages:read' }),
   'GET /api/v1/contacts': may('contacts:read'),
   'GET /api/v1/contacts/{id}': may('contacts:read'),
   'POST /api/v1/contacts': may('contacts:write'),
@@ -250,6 +251,12 @@ export function hindrance(right: Right | undefined, asker: Asker): string | null
       if (ROLES.indexOf(asker.role) >= ROLES.indexOf(right.role)) return null
       return right.role === 'owner' ? 'Only an owner may do that.' : 'Only an owner or an admin may do that.'
   }
+}
+
+/** Whether they could do what a route does, where it can be done by another way as well. */
+export function mayDo(route: string, asker: Asker): boolean {
+  const right = RIGHTS[route]
+  return right === 'anybody' || hindrance(right, asker) === null
 }
 
 /** The scopes a new key may not be given by whoever makes it; empty where it may have them all. @param wanted null is everything */

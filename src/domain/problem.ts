@@ -61,6 +61,7 @@ export const PROBLEMS = {
   too_late: [409, 'This has left already, so it cannot be taken back.'],
   key_reused: [422, 'This Idempotency-Key was used before with another request. Take a new one.'],
   in_progress: [409, 'A request with this Idempotency-Key is still at work. Ask again in a moment.'],
+  upgrade_required: [426, 'This address is a WebSocket.'],
   unavailable: [503, 'A part of the system is busy. Try again in a moment.'],
   internal: [500, 'Something went wrong on our side. The request id finds it in the log.'],
   // mail in
