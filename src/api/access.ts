@@ -113,7 +113,7 @@ export function seesInbox(who: Who, inboxId: string): boolean {
 }
 
 /** The row of the table that the handler of this request has: `GET /api/v1/members/{id}`; null where there is no handler. */
-function routeOf(c: Context): string | null {
+export function routeOf(c: Context): string | null {
   const route = matchedRoutes(c).find(one => one.method !== 'ALL')
   return route ? rowOf(route.method, route.path) : null
 }

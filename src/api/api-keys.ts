@@ -20,7 +20,7 @@ import type { Who } from './access.ts'
 import { audited, changesOf } from './audit.ts'
 import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { byId, jsonBody, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 import { idOf, madeAt } from './requests.ts'
 
@@ -111,7 +111,7 @@ const create = createRoute({
   method: 'post',
   path: '/',
   summary: 'Make an API key; its text is shown this once',
-  request: { query: noQuery, body: jsonBody(NewApiKey) },
+  request: { body: jsonBody(NewApiKey) },
   responses: {
     200: {
       description: 'The key',

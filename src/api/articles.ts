@@ -19,7 +19,7 @@ import { newId } from '../store/ids.ts'
 import { audited } from './audit.ts'
 import { readCsv } from './csv.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { byId, noQuery, noun } from './noun.ts'
+import { byId, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 import { idOf, madeAt } from './requests.ts'
 
@@ -90,7 +90,7 @@ const add = createRoute({
   method: 'post',
   path: '/',
   summary: 'Add an article',
-  request: { query: noQuery, body: { required: true, content: json(NewArticle) } },
+  request: { body: { required: true, content: json(NewArticle) } },
   responses: { ...shown, ...refusals(...written) },
 })
 

@@ -26,7 +26,7 @@ import { newWebChat, webChatsOf } from '../store/web-chats.ts'
 import { tellReplyWebhook } from './endpoints.ts'
 import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { byId, jsonBody, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 import { idOf } from './requests.ts'
 
@@ -140,7 +140,7 @@ const add = createRoute({
   method: 'post',
   path: '/',
   summary: 'Add an assistant',
-  request: { query: noQuery, body: jsonBody(NewAssistant) },
+  request: { body: jsonBody(NewAssistant) },
   responses: { ...shown, ...refusals(...written) },
 })
 

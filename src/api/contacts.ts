@@ -6,14 +6,15 @@ import { labelsOf } from '../store/articles.ts'
 import { addContact, type Contact, changeContact, contactById, contactsAfter } from '../store/contacts.ts'
 import { conversationsById, copiedRow } from '../store/conversations.ts'
 import { type Db, db } from '../store/db.ts'
+import { forgetAnswers } from '../store/idempotency.ts'
 import { conversationsJoined, conversationsWith, forgetContacts, forgetJoined } from '../store/retention.ts'
 import { ConversationSchema, conversationsJson } from '../wire/conversation.ts'
 import { FullMessageSchema, messageJson } from '../wire/message.ts'
 import type { Who } from './access.ts'
 import { audited, changesOf } from './audit.ts'
-import { mailAddress, oneLine } from './inbox-fields.ts'
+import { mailAddress, ONE_LINE, oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { byId, jsonBody, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 import { idOf, madeAt, primary, readAfter } from './requests.ts'
 
@@ -35,7 +36,7 @@ const ContactSchema = z
   .openapi('Contact')
 const ContactChange = z
   .strictObject({
-    name: z.string().trim().max(200),
+    name: z.string().trim().max(200).regex(ONE_LINE, 'must be one line without control characters'),
     avatar: z
       .url({ protocol: /^https$/ })
       .max(2000)
@@ -82,7 +83,7 @@ const add = createRoute({
   method: 'post',
   path: '/',
   summary: 'Add a contact',
-  request: { query: noQuery, body: jsonBody(NewContact) },
+  request: { body: jsonBody(NewContact) },
   responses: {
     ...shown,
     ...refusals('bad_json', 'missing_field', 'invalid_field', 'contact_taken', ...asked),
@@ -199,6 +200,7 @@ export const contacts = noun()
     if (address !== null) await eraseJoined(c.env, siteId, { id, address })
     const { d1, handOut } = primary(c)
     await forgetContacts(d1, siteId, [id], { all: true })
+    await forgetAnswers(db(c.env.DB), siteId)
     handOut()
     return c.body(null, 204)
   })
@@ -217,7 +219,7 @@ export const contacts = noun()
 
 /** Who somebody is stands nowhere but in their own row, which can be erased. */
 const NAMED = ['name', 'avatar', 'sourceId'] as const
-const TOLD = ['vip', 'labels'] as const
+const TOLD = ['vip'] as const
 
 function columnsOf(
   before: Pick<Contact, 'name' | 'avatar' | 'vip' | 'sourceId' | 'labels'>,

@@ -15,8 +15,9 @@ import {
   copiedRow,
 } from '../store/conversations.ts'
 import { type Db, db } from '../store/db.ts'
+import { forgetAnswers } from '../store/idempotency.ts'
 import { inboxById, inboxesById } from '../store/inboxes.ts'
-import { memberById } from '../store/members.ts'
+import { inboxesOf, memberById } from '../store/members.ts'
 import { mergeConversations, winnerOf } from '../store/merges.ts'
 import { findMessages, foundSince } from '../store/search.ts'
 import { webChatById } from '../store/web-chats.ts'
@@ -25,7 +26,7 @@ import { seesInbox, type Who } from './access.ts'
 import { audited, type Changes, changesOf } from './audit.ts'
 import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { byId, jsonBody, noun } from './noun.ts'
 import { Moved, moved, Refusal, refusals } from './problems.ts'
 import { handOutIf, idOf, primary, readAfter, wrote } from './requests.ts'
 
@@ -43,7 +44,6 @@ const begin = createRoute({
   description:
     'Its id is all that is needed to say something in it, and to know it again in a webhook. Without a contact, a new one without a name is made.',
   request: {
-    query: noQuery,
     body: jsonBody(
       z
         .strictObject({
@@ -165,7 +165,9 @@ export const conversations = noun()
       )
     const id = await idOf(c)
     const at = Date.now()
-    const contact = named ? await contactById(d1, siteId, named) : await newContact(d1, siteId, id, at)
+    const contact = named
+      ? await contactById(d1, siteId, named)
+      : await newContact(d1, siteId, await idOf(c, 'contact'), at)
     if (!contact) throw new Refusal('invalid_field', 'There is no contact with that id.', 'contact')
     const { name, address } = contact
     const begun = await c.env.CONVERSATION.getByName(`${siteId}/${id}`).begin({
@@ -202,7 +204,7 @@ export const conversations = noun()
     const siteId = c.get('siteId')
     const d1 = db(c.env.DB)
     const { conversation, contact } = await found(c.env, d1, siteId, c.get('who'), c.req.valid('param').id)
-    const wanted = await checked(d1, siteId, c.req.valid('json'))
+    const wanted = await checked(d1, conversation, c.req.valid('json'))
     const done = await c.env.CONVERSATION.getByName(`${siteId}/${conversation.id}`).change(
       wanted,
       c.get('who').inboxes,
@@ -250,6 +252,7 @@ export const conversations = noun()
     const siteId = c.get('siteId')
     await found(c.env, db(c.env.DB), siteId, c.get('who'), id)
     await c.env.CONVERSATION.getByName(`${siteId}/${id}`).erase()
+    await forgetAnswers(db(c.env.DB), siteId)
     await handOutIf(c, async d1 => (await conversationById(d1, siteId, id)) === undefined)
     return c.body(null, 204)
   })
@@ -355,7 +358,11 @@ async function searched(
 }
 
 /** What cannot be read off the fields alone. @throws Refusal */
-async function checked(d1: Db, siteId: string, typed: z.infer<typeof ConversationChange>) {
+async function checked(
+  d1: Db,
+  { siteId, inboxId }: { siteId: string; inboxId: string },
+  typed: z.infer<typeof ConversationChange>,
+) {
   const { snoozedUntil, ...others } = typed
   const until = snoozedUntil === undefined ? undefined : Number(snoozedUntil)
   if (typed.status === 'snoozed' && until === undefined)
@@ -369,8 +376,11 @@ async function checked(d1: Db, siteId: string, typed: z.infer<typeof Conversatio
       '"snoozedUntil" is a time to come, and goes with the status "snoozed".',
       'snoozedUntil',
     )
-  if (typed.assignee && !(await memberById(d1, siteId, typed.assignee)))
+  const assignee = typed.assignee ? await memberById(d1, siteId, typed.assignee) : null
+  if (typed.assignee && !assignee)
     throw new Refusal('invalid_field', 'There is no member with that id.', 'assignee')
+  if (assignee && !(inboxesOf(assignee)?.includes(inboxId) ?? true))
+    throw new Refusal('invalid_field', 'This member may not see the inbox of this conversation.', 'assignee')
   return {
     ...others,
     ...(typed.labels ? { labels: [...new Set(typed.labels)] } : {}),

@@ -39,11 +39,12 @@ const BY_BOOKMARK = ['/api/v1/conversations', '/api/v1/messages', '/api/v1/conta
 
 /** What any route may say, and any POST with an Idempotency-Key. */
 const ALWAYS = ['unauthorized', 'forbidden', 'rate_limited'] as const
-const OF_KEYS = ['invalid_field', 'in_progress', 'key_reused'] as const
+const OF_KEYS = ['invalid_field', 'in_progress', 'key_reused', 'answer_gone'] as const
 
 interface Operation {
   operationId?: string
   tags?: string[]
+  requestBody?: { content: Record<string, unknown> }
   parameters?: unknown[]
   security?: unknown[]
   responses: Record<string, { description: string }>
@@ -78,6 +79,10 @@ export function documentOf(app: OpenAPIHono<Access>) {
         .replace(/[-_](\w)/g, (_, letter: string) => letter.toUpperCase())
       if (!path.startsWith('/api/v1/') || operation.security?.length === 0) continue
       for (const code of ALWAYS) refuses(operation, code)
+      if (operation.requestBody?.content['application/json']) {
+        refuses(operation, 'not_json')
+        refuses(operation, 'too_large')
+      }
       if (method === 'post') {
         operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY]
         for (const code of OF_KEYS) refuses(operation, code)

@@ -1,7 +1,7 @@
 /** The mail providers that the form offers: their servers and ports, and what to tell whoever fills it in. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { providerIds, providers } from '../mail/providers/index.ts'
-import { noQuery, noun } from './noun.ts'
+import { noun } from './noun.ts'
 import { refusals } from './problems.ts'
 
 const ServerSchema = z
@@ -54,7 +54,6 @@ const list = createRoute({
   method: 'get',
   path: '/',
   summary: 'The mail providers that are known, with their servers and what they want for a password',
-  request: { query: noQuery },
   responses: {
     200: {
       description: 'The providers, in the order in which they are offered',

@@ -39,7 +39,7 @@ import { unknownInboxes } from '../store/members.ts'
 import { audited } from './audit.ts'
 import { ONE_LINE } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { byId, jsonBody, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 import { idOf, madeAt } from './requests.ts'
 
@@ -95,11 +95,17 @@ const ReplyWebhookSchema = z
   })
   .openapi('ReplyWebhook')
 
+/** The value itself, as far as somebody may have typed it, and what there is. */
+function noType(typed: string): string {
+  const known = EVENT_TYPES.join(', ')
+  return `${JSON.stringify(typed.slice(0, 60))} is not a type of event; there are * for all, all of a kind as in message.*, and ${known}`
+}
+
 const fields = {
   description: z.string().trim().max(200).regex(ONE_LINE, 'must be one line without control characters'),
   url: z.string().trim().max(2_000).openapi({ example: 'https://hooks.example.com/edgedesk' }),
   types: z
-    .array(z.string().refine(isTypeFilter, 'is not a type of event'))
+    .array(z.string().refine(isTypeFilter, { error: ({ input }) => noType(String(input)) }))
     .min(1)
     .max(50)
     .openapi({
@@ -193,7 +199,7 @@ const add = createRoute({
   summary: 'Add a webhook; its secret is shown this once',
   description:
     'It is called with `POST` for each event from now on, in the order of each conversation, until it answers 2xx. See docs/webhooks.md for how to verify what comes.',
-  request: { query: noQuery, body: jsonBody(NewEndpoint) },
+  request: { body: jsonBody(NewEndpoint) },
   responses: {
     ...json('The webhook and its secret', z.object({ secret, endpoint: EndpointSchema })),
     ...refusals('endpoint_limit', ...written),
@@ -260,7 +266,6 @@ function belongings<Base extends string>(
 ) {
   const oneDelivery = {
     params: z.object({ id: z.string(), deliveryId: z.string() }),
-    query: noQuery,
   }
   const rotate = createRoute({
     method: 'post',

@@ -25,6 +25,7 @@ export const idempotency = createMiddleware<Access>(async (c, next) => {
   const request = { siteId, key, body: await bodyOf(c.req.raw) }
   const begun = await claim(db(c.env.DB), request, Date.now())
   if (begun.is === 'other') throw new Refusal('key_reused')
+  if (begun.is === 'gone') throw new Refusal('answer_gone')
   if (begun.is === 'at_work') throw new Refusal('in_progress')
   if (begun.is === 'answered') {
     const { KEK } = settings(c.env)

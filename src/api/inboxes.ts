@@ -21,7 +21,7 @@ import { connectionFields, edited, InboxChange, NewInbox, typedConnection } from
 import { InboxSchema, inboxJson } from './inbox-json.ts'
 import { changeInbox, createInbox, savedInbox } from './inbox-saving.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { byId, jsonBody, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 import { idOf } from './requests.ts'
 
@@ -54,7 +54,7 @@ const connect = createRoute({
   summary: 'Connect an inbox',
   description:
     'Needs the `testId` of a connection test of the same settings, or `force`, which leaves the inbox `unverified`. Servers and ports that are left out are the provider’s.',
-  request: { query: noQuery, body: jsonBody(NewInbox) },
+  request: { body: jsonBody(NewInbox) },
   responses: { ...answers, ...refusals(...written) },
 })
 
@@ -106,7 +106,6 @@ const test = createRoute({
   description:
     'With `inboxId` what is not named is taken from that inbox; its password only for the servers and users it is saved for. The `testId` is good for `POST` and `PATCH` of inboxes with the same settings.',
   request: {
-    query: noQuery,
     body: jsonBody(
       z
         .strictObject({ ...connectionFields, inboxId: z.uuid() })

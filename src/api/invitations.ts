@@ -18,7 +18,7 @@ import { audited, changesOf } from './audit.ts'
 import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { inboxList, mustHandleOwners } from './members.ts'
-import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { byId, jsonBody, noun } from './noun.ts'
 import { freshSecret, LASTS_MS, maker, newLink } from './one-time-links.ts'
 import { Refusal, refusals } from './problems.ts'
 import { idOf, madeAt } from './requests.ts'
@@ -81,7 +81,7 @@ const invite = createRoute({
   summary: 'Invite somebody',
   description:
     'Makes a link that is good once, for seven days, and mails it where an inbox of the site can send. Only an owner or an API key invites owners.',
-  request: { query: noQuery, body: jsonBody(NewInvitation) },
+  request: { body: jsonBody(NewInvitation) },
   responses: {
     ...sent,
     ...refusals('bad_json', 'missing_field', 'invalid_field', 'email_taken', 'already_invited', ...asked),

@@ -3,7 +3,10 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { WATCHES, type Watches } from '../conversation/conversation.ts'
 import { mayDo } from '../domain/access.ts'
 import { isUuid } from '../domain/ids.ts'
+import { conversationById } from '../store/conversations.ts'
+import { db } from '../store/db.ts'
 import { winnerOf } from '../store/merges.ts'
+import { seesInbox } from './access.ts'
 import { noun } from './noun.ts'
 import { Moved, moved, Refusal, refusals } from './problems.ts'
 
@@ -42,7 +45,12 @@ export const live = noun().openapi(watch, async c => {
   const siteId = c.get('siteId')
   const { kind, id: whoId, name, inboxes, role, scopes } = c.get('who')
   if (!isUuid(id)) throw new Refusal('not_found')
-  if (c.req.header('upgrade')?.toLowerCase() !== 'websocket') throw new Refusal('upgrade_required')
+  if (c.req.header('upgrade')?.toLowerCase() !== 'websocket') {
+    const there = await conversationById(db(c.env.DB), siteId, id)
+    throw new Refusal(
+      there && seesInbox(c.get('who'), there.conversation.inboxId) ? 'upgrade_required' : 'not_found',
+    )
+  }
   const winner = await winnerOf(c.env.DB, siteId, id)
   if (winner) throw new Moved(`/api/v1/conversations/${winner}/ws`)
   const watches: Watches = {

@@ -9,7 +9,7 @@ import { endSession, endSessions, moveSession, sessionsOf } from '../store/sign-
 import { nameOfSite } from '../store/sites.ts'
 import type { Access } from './access.ts'
 import { audited } from './audit.ts'
-import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { byId, jsonBody, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 
 const role = z.enum(['owner', 'admin', 'agent'])
@@ -56,7 +56,6 @@ const show = createRoute({
   method: 'get',
   path: '/',
   summary: 'Who asks, and what they may do',
-  request: { query: noQuery },
   responses: { ...shown, ...refusals(...asked) },
 })
 
@@ -64,7 +63,7 @@ const choose = createRoute({
   method: 'patch',
   path: '/',
   summary: 'Choose the site that this session asks for',
-  request: { query: noQuery, body: jsonBody(z.strictObject({ siteId: z.uuid() }).openapi('MeChange')) },
+  request: { body: jsonBody(z.strictObject({ siteId: z.uuid() }).openapi('MeChange')) },
   responses: {
     ...shown,
     ...refusals('bad_json', 'missing_field', 'invalid_field', 'cross_site', ...asked),
@@ -75,7 +74,6 @@ const sessions = createRoute({
   method: 'get',
   path: '/sessions',
   summary: 'List where you are signed in, the latest first',
-  request: { query: noQuery },
   responses: {
     200: {
       description: 'All of them',
@@ -91,7 +89,6 @@ const endOthers = createRoute({
   method: 'delete',
   path: '/sessions',
   summary: 'Sign out everywhere but here',
-  request: { query: noQuery },
   responses: {
     200: {
       description: 'Ended',

@@ -22,7 +22,7 @@ import type { Who } from './access.ts'
 import { audited, changesOf } from './audit.ts'
 import { oneLine } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { byId, jsonBody, noun } from './noun.ts'
 import { freshSecret, LASTS_MS, newLink } from './one-time-links.ts'
 import { Refusal, refusals } from './problems.ts'
 import { idOf, madeAt } from './requests.ts'
@@ -88,7 +88,7 @@ const add = createRoute({
   summary: 'Add a member',
   description:
     'Without a way to sign in: such a member asks with a token, `POST /api/v1/members/{id}/token`. Invite people with `POST /api/v1/invitations` instead.',
-  request: { query: noQuery, body: jsonBody(NewMember) },
+  request: { body: jsonBody(NewMember) },
   responses: { ...answers, ...refusals(...written) },
 })
 

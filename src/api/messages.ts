@@ -14,9 +14,9 @@ import { handOut } from '../store/seal.ts'
 import { findMessages } from '../store/search.ts'
 import { detailsOf, FullMessageSchema, type MessageRow, MessageSchema, messageJson } from '../wire/message.ts'
 import { type Access, seesInbox, type Who } from './access.ts'
-import { MEDIA_TYPE } from './attachments.ts'
+import { download } from './download.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { byId, jsonBody, noun } from './noun.ts'
 import { Moved, moved, Refusal, refusals } from './problems.ts'
 import { copied, idOf, madeAt, readAfter, wrote } from './requests.ts'
 import { GivenAttachmentSchema, takenAttachments } from './uploads.ts'
@@ -54,7 +54,6 @@ const say = createRoute({
   description:
     'For conversations that began by the API. The answer of this request is the message; what the assistant says comes by webhook.',
   request: {
-    query: noQuery,
     body: jsonBody(
       z
         .strictObject({
@@ -168,7 +167,6 @@ const attachment = createRoute({
   summary: 'The bytes of an attachment, always as a download',
   request: {
     params: z.object({ id: z.string(), n: z.string().regex(/^\d{1,9}$/, 'must be a number') }),
-    query: noQuery,
   },
   responses: {
     200: { description: 'The bytes', content: { 'application/octet-stream': { schema: z.string() } } },
@@ -375,28 +373,7 @@ async function mustSee(env: Env, siteId: string, who: Who, conversationId: strin
   if (!row || !seesInbox(who, row.conversation.inboxId)) throw new Refusal('not_found')
 }
 
-/** RFC 5987 §3.2.1: what `encodeURIComponent` leaves and a parameter's value may not have. */
-function extValue(text: string): string {
-  return encodeURIComponent(text.toWellFormed()).replace(
-    /['()*]/g,
-    char => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
-}
-
 function keyOf(fetched: { key: string } | { problem: Problem }): string {
   if ('key' in fetched) return fetched.key
   throw new Refusal(fetched.problem.code, fetched.problem.message)
-}
-
-/** Mail is hostile: nothing of it is ever shown in place by this origin (G2, G9). */
-function download(object: R2ObjectBody, contentType: string, filename: string) {
-  return new Response(object.body, {
-    headers: {
-      'content-type': MEDIA_TYPE.test(contentType) ? contentType : 'application/octet-stream',
-      'content-length': String(object.size),
-      'content-disposition': `attachment; filename*=UTF-8''${extValue(filename)}`,
-      'content-security-policy': "sandbox; default-src 'none'",
-      'x-content-type-options': 'nosniff',
-    },
-  })
 }

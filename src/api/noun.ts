@@ -14,11 +14,8 @@ export function noun() {
   })
 }
 
-/** The query of a request that takes none: an unknown field is refused by name, as in lists. */
-export const noQuery = z.strictObject({})
-
 /** The request for one thing by its id. */
-export const byId = { params: z.object({ id: z.string() }), query: noQuery }
+export const byId = { params: z.object({ id: z.string() }) }
 
 /** A JSON body that must be there. */
 export function jsonBody<Schema extends z.ZodType>(schema: Schema) {

@@ -1,6 +1,6 @@
 /** A person answers a conversation: the mail goes to whom the contact wants answers sent, in the thread, without a machine's mark. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { keepAttachments, writeEmail } from '../conversation/write.ts'
+import { keepAttachments, type NewAttachment, tooLarge, writeEmail } from '../conversation/write.ts'
 import { isUuid } from '../domain/ids.ts'
 import { languageOf } from '../domain/language.ts'
 import { conversationById, copiedRow } from '../store/conversations.ts'
@@ -11,9 +11,15 @@ import type { ConversationRow } from '../wire/conversation.ts'
 import { MessageSchema, messageJson } from '../wire/message.ts'
 import { seesInbox } from './access.ts'
 import { attachmentsOf, NewAttachmentSchema } from './attachments.ts'
-import { noQuery, noun } from './noun.ts'
+import { noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 import { copied, idOf, madeAt } from './requests.ts'
+import { GivenAttachmentSchema, takenAttachments } from './uploads.ts'
+
+/** An upload, a file of elsewhere, or the bytes themselves. */
+const BroughtAttachmentSchema = NewAttachmentSchema.partial()
+  .extend(GivenAttachmentSchema.shape)
+  .openapi('BroughtAttachment')
 
 const answer = createRoute({
   method: 'post',
@@ -22,7 +28,6 @@ const answer = createRoute({
   description:
     'What the assistant has in the making is called back. The answer of this request is the message; its `delivery` says how the mail goes.',
   request: {
-    query: noQuery,
     body: {
       required: true,
       content: {
@@ -30,7 +35,7 @@ const answer = createRoute({
           schema: z.strictObject({
             conversation: z.string(),
             content: z.string().trim().min(1).max(200_000).openapi({ description: 'Plain text.' }),
-            attachments: z.array(NewAttachmentSchema).max(50).default([]),
+            attachments: z.array(BroughtAttachmentSchema).max(50).default([]),
             undoSeconds: z.int().min(0).max(10).default(0).openapi({
               description: 'How long it may be taken back (`POST /messages/{id}/undo`) before it leaves.',
             }),
@@ -50,6 +55,7 @@ const answer = createRoute({
         'missing_field',
         'invalid_field',
       ] as const),
+      ...(['host_refused', 'attachment_unreachable'] as const),
       ...(['inbox_disconnected', 'attachments_too_large', 'too_large'] as const),
       ...(['conversation_closed'] as const),
     ),
@@ -75,6 +81,7 @@ export const outgoing = noun().openapi(answer, async c => {
   if (!inbox) throw new Refusal('inbox_disconnected')
   const person = { kind: 'person' as const, id: who.id, name: who.name }
   const messageId = await idOf(c)
+  const files = await brought(c.env, siteId, messageId, attachments)
   // Where nobody wrote a mail, what is said is said here.
   if (!how) {
     const said = await stub.write(openingOf(there), {
@@ -87,7 +94,7 @@ export const outgoing = noun().openapi(answer, async c => {
         createdAt: madeAt(c),
         details: {
           language: languageOf(content),
-          attachments: await keepAttachments(c.env, siteId, messageId, attachmentsOf(attachments)),
+          attachments: await keepAttachments(c.env, siteId, messageId, files),
         },
       },
     })
@@ -101,7 +108,7 @@ export const outgoing = noun().openapi(answer, async c => {
     ...how,
     answers: true,
     text: content,
-    attachments: attachmentsOf(attachments),
+    attachments: files,
     conversationId: id,
     sender: person,
     by: person,
@@ -115,6 +122,48 @@ export const outgoing = noun().openapi(answer, async c => {
   await copied(c, message)
   return c.json(messageJson(copiedRow(siteId, id, message)), 200)
 })
+
+/** In the order they were given. @throws Refusal */
+async function brought(
+  env: Env,
+  siteId: string,
+  messageId: string,
+  given: readonly z.infer<typeof BroughtAttachmentSchema>[],
+): Promise<NewAttachment[]> {
+  const named = given.map(({ content, filename }, n) => {
+    if (content !== undefined && filename === undefined)
+      throw new Refusal(
+        'missing_field',
+        `"attachments.${n}.filename" is required.`,
+        `attachments.${n}.filename`,
+      )
+    return content === undefined
+  })
+  const kept = await takenAttachments(
+    env,
+    siteId,
+    messageId,
+    given.filter((_, n) => named[n]).map(({ content: _, contentType: __, contentId: ___, ...one }) => one),
+  )
+  const large = tooLarge(kept.map(({ size }) => ({ content: { length: size } })))
+  if (large) throw new Refusal(large.code, large.message, large.field)
+  const stored = await Promise.all(
+    kept.map(async ({ filename, contentType, key }) => {
+      const object = await env.MAIL.get(key!)
+      if (!object) throw new Refusal('not_found', `"${filename}" is not there any more.`, 'attachments')
+      return { filename, contentType, content: new Uint8Array(await object.arrayBuffer()) }
+    }),
+  )
+  const sent = attachmentsOf(
+    given.flatMap(({ content, filename, contentType, contentId }, n) =>
+      named[n] ? [] : [{ filename: filename!, contentType: contentType!, content: content!, contentId }],
+    ),
+  )
+  const all = given.map((_, n) => (named[n] ? stored.shift()! : sent.shift()!))
+  const refused = tooLarge(all)
+  if (refused) throw new Refusal(refused.code, refused.message, refused.field)
+  return all
+}
 
 /** Of a conversation that is there: only what never changes is taken from it. */
 function openingOf({ conversation, contact }: ConversationRow) {

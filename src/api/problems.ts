@@ -43,7 +43,15 @@ export const ProblemSchema = z
   })
   .openapi('Problem')
 
-/** The error answers a route may give, for its OpenAPI description. */
+interface Refused {
+  description: string
+  content: { 'application/json': { schema: typeof ProblemSchema } }
+}
+
+/**
+ * The error answers a route may give, for its OpenAPI description. For the typed client every error of every route has the one shape: any
+ * of them may be told that it asks too often, or that something broke.
+ */
 export function refusals(...codes: ProblemCode[]) {
   const statuses = new Map<number, string[]>()
   for (const code of codes) statuses.set(statusOf(code), [...(statuses.get(statusOf(code)) ?? []), code])
@@ -52,7 +60,7 @@ export function refusals(...codes: ProblemCode[]) {
       status,
       { description: names.join(', '), content: { 'application/json': { schema: ProblemSchema } } },
     ]),
-  )
+  ) as Record<'4XX' | '5XX', Refused>
 }
 
 export function answerProblem(c: Context, why: Problem): Response {
@@ -64,6 +72,7 @@ export function onError(error: Error, c: Context): Response {
   if (error instanceof Moved) return c.redirect(error.to, 308)
   if (error instanceof Refusal) return answerProblem(c, error.problem)
   if (error instanceof HTTPException && error.status === 400) return answerProblem(c, problem('bad_json'))
+  if (error instanceof HTTPException && error.status === 415) return answerProblem(c, problem('not_json'))
   log('request_failed', { requestId: c.get('requestId'), path: c.req.routePath }, error)
   return answerProblem(c, problem('internal'))
 }

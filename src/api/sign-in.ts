@@ -4,6 +4,7 @@
  */
 import { type Context, Hono } from 'hono'
 import { getCookie } from 'hono/cookie'
+import { createMiddleware } from 'hono/factory'
 import { z } from 'zod'
 import { knownBrowser, knownBrowserCookie, newKnownBrowser } from '../auth/known-browser.ts'
 import { cookiePrefix, isOurs, readSession, sessionCookie } from '../auth/session.ts'
@@ -65,7 +66,21 @@ export const ATTEMPTS = {
 type Body = Record<string, unknown>
 type C = Context<Access>
 
-export const signIn = new Hono<Access>({ strict: false }).all('/*', async c => {
+/** As everywhere; `code` and `message` beside it are where better-auth's own clients look for them. */
+const oneShape = createMiddleware<Access>(async (c, next) => {
+  await next()
+  if (c.res.status < 400 || !c.res.headers.get('content-type')?.includes('json')) return
+  const said = (await c.res
+    .clone()
+    .json()
+    .catch(() => null)) as { code?: string; message?: string; error?: unknown } | null
+  if (!said?.code || said.error) return
+  const { code, message = '' } = said
+  const error = { code: code.toLowerCase(), message, requestId: c.get('requestId') }
+  c.res = new Response(JSON.stringify({ error, code, message }), c.res)
+})
+
+export const signIn = new Hono<Access>({ strict: false }).use(oneShape).all('/*', async c => {
   const path = c.req.path.replace(/^\/api\/auth/, '').replace(/(.)\/$/, '$1')
   const row = `${c.req.method} ${path}`
   if (!(row in OPEN)) return refused(c, 404, 'NOT_FOUND', 'There is nothing at this address.')
@@ -153,7 +168,7 @@ async function tried(c: C, path: string, body: Body, limits: readonly Limit[] = 
   const isUsed = path === '/two-factor/verify-totp' && (await usedBefore(c.env, body, said?.user?.id))
   if (isUsed && !before) {
     await endSessionWithToken(db(c.env.DB), said?.token ?? '')
-    return refused(c, 401, 'INVALID_CODE', 'This code was used already. Wait for the next one.')
+    return refused(c, 401, 'INVALID_CODE', 'This code was used already. Sign in again with the next one.')
   }
   await told(c, path, before, answer.clone())
   await address.forgive(false)
@@ -264,11 +279,15 @@ function requestOf(c: C, body: Body | null): Request {
   const headers = new Headers(request.headers)
   headers.delete('content-length')
   const prefix = cookiePrefix(settings(c.env).PUBLIC_URL)
-  const ours = Object.entries(getCookie(c)).filter(([name]) => name.startsWith(prefix))
+  const ours = Object.entries(getCookie(c)).filter(
+    ([name]) => name.startsWith(prefix) && !name.endsWith('trust_device'),
+  )
   headers.set('cookie', ours.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('; '))
   if (body === null) return new Request(request.url, { method: request.method, headers })
   headers.set('content-type', 'application/json')
-  return new Request(request.url, { method: request.method, headers, body: JSON.stringify(body) })
+  // Both factors are asked for each time: no browser is let off the second one.
+  const { trustDevice: _, ...rest } = body
+  return new Request(request.url, { method: request.method, headers, body: JSON.stringify(rest) })
 }
 
 type Known = Awaited<ReturnType<typeof readSession>>

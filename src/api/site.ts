@@ -6,7 +6,7 @@ import { db } from '../store/db.ts'
 import { changeSite, type Site, siteById } from '../store/retention.ts'
 import { oneLine } from './inbox-fields.ts'
 import { cursor, pageOf, readCursor } from './lists.ts'
-import { jsonBody, noQuery, noun } from './noun.ts'
+import { jsonBody, noun } from './noun.ts'
 import { refusals } from './problems.ts'
 
 const fields = {
@@ -24,7 +24,6 @@ const show = createRoute({
   method: 'get',
   path: '/',
   summary: 'The site of this key',
-  request: { query: noQuery },
   responses: { ...shown, ...refusals('unknown_field', 'unauthorized', 'forbidden') },
 })
 
@@ -32,7 +31,7 @@ const change = createRoute({
   method: 'patch',
   path: '/',
   summary: 'Change the site’s name, or how long it keeps what was said',
-  request: { query: noQuery, body: jsonBody(z.strictObject(fields).partial().openapi('SiteChange')) },
+  request: { body: jsonBody(z.strictObject(fields).partial().openapi('SiteChange')) },
   responses: {
     ...shown,
     ...refusals('bad_json', 'unknown_field', 'invalid_field', 'unauthorized', 'forbidden'),
@@ -46,7 +45,6 @@ const rebuildSearch = createRoute({
   description:
     'For a SEARCH database that was lost or made new. Ask again with `next` as `cursor` until it is null; what is found is whole some seconds later.',
   request: {
-    query: noQuery,
     body: jsonBody(z.strictObject({ cursor }).openapi('SearchRebuild')),
   },
   responses: {

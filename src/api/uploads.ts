@@ -10,10 +10,11 @@ import { isUuid } from '../domain/ids.ts'
 import { settings } from '../env.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
-import { addUpload, putUpload, takeUploads, type Upload, uploadKey } from '../store/uploads.ts'
+import { addUpload, putUpload, takeUploads, type Upload, untakenUpload, uploadKey } from '../store/uploads.ts'
 import { fileName, MEDIA_TYPE } from './attachments.ts'
+import { download } from './download.ts'
 import { BrokenForm, boundaryOf, type FormPart, FormTooLarge, readForm } from './multipart.ts'
-import { noQuery, noun } from './noun.ts'
+import { byId, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 import { idOf, madeAt } from './requests.ts'
 
@@ -28,6 +29,11 @@ export const GivenAttachmentSchema = z
     id: z.string().max(200).optional().openapi({ description: 'Of an upload: `POST /api/v1/attachments`.' }),
     type: z.string().max(200).optional().openapi({ description: 'Media type; of an upload it is known.' }),
     filename: fileName.optional(),
+    size: z
+      .int()
+      .min(0)
+      .optional()
+      .openapi({ description: 'As an upload answers it; of an upload it is known.' }),
     file: z.string().max(2000).optional().openapi({
       description: 'Where it is fetched from, if `id` names no upload. Its host must be a public one.',
     }),
@@ -60,7 +66,6 @@ const upload = createRoute({
   description: 'A form with the field `file`, up to 25 MB. What no message names within a day is deleted.',
   middleware: mustBeForm,
   request: {
-    query: noQuery,
     body: {
       required: true,
       content: { 'multipart/form-data': { schema: UploadForm } },
@@ -72,14 +77,35 @@ const upload = createRoute({
   },
 })
 
-export const uploads = noun().openapi(upload, async c => {
-  const siteId = c.get('siteId')
-  const id = await idOf(c)
-  const about = await receivedFile(c.req.raw, c.env.MAIL, uploadKey(siteId, id))
-  await addUpload(db(c.env.DB), { siteId, id, ...about, createdAt: madeAt(c) })
-  const { filename, contentType, size } = about
-  return c.json({ id, type: contentType, filename, file: `/api/v1/attachments/${id}`, size }, 200)
+const show = createRoute({
+  method: 'get',
+  path: '/{id}',
+  summary: 'The bytes of an upload that no message has taken yet, always as a download',
+  description: 'What a message has is downloaded from where the message says.',
+  request: byId,
+  responses: {
+    200: { description: 'The bytes', content: { 'application/octet-stream': { schema: z.string() } } },
+    ...refusals('unknown_field', 'unauthorized', 'not_found'),
+  },
 })
+
+export const uploads = noun()
+  .openapi(show, async c => {
+    const siteId = c.get('siteId')
+    const { id } = c.req.valid('param')
+    const kept = isUuid(id) ? await untakenUpload(db(c.env.DB), siteId, id) : undefined
+    const object = kept && (await c.env.MAIL.get(uploadKey(siteId, id)))
+    if (!object) throw new Refusal('not_found')
+    return download(object, kept.contentType, kept.filename)
+  })
+  .openapi(upload, async c => {
+    const siteId = c.get('siteId')
+    const id = await idOf(c)
+    const about = await receivedFile(c.req.raw, c.env.MAIL, uploadKey(siteId, id))
+    await addUpload(db(c.env.DB), { siteId, id, ...about, createdAt: madeAt(c) })
+    const { filename, contentType, size } = about
+    return c.json({ id, type: contentType, filename, file: `/api/v1/attachments/${id}`, size }, 200)
+  })
 
 type About = Pick<Upload, 'filename' | 'contentType' | 'size'>
 

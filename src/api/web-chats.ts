@@ -8,7 +8,7 @@ import { seesInbox, type Who } from './access.ts'
 import { assistantMustExist } from './assistants.ts'
 import { behaviourFields } from './inbox-fields.ts'
 import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
-import { byId, jsonBody, noQuery, noun } from './noun.ts'
+import { byId, jsonBody, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 import { idOf } from './requests.ts'
 
@@ -69,7 +69,7 @@ const add = createRoute({
   path: '/',
   summary: 'Add a web chat',
   description: 'An assistant is made with one; another is for another place, with its own hours and name.',
-  request: { query: noQuery, body: jsonBody(NewWebChat) },
+  request: { body: jsonBody(NewWebChat) },
   responses: { ...shown, ...refusals(...written) },
 })
 

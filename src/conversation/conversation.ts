@@ -146,7 +146,8 @@ export class Conversation extends DurableObject<Env> {
     const before = this.#memory.state()
     if (!before || (said.inboxes && !said.inboxes.includes(before.inboxId)))
       return { problem: problem('not_found') }
-    const inbox = await this.#inbox(before)
+    // What becomes of a closed one hangs on a setting alone.
+    const inbox = await this.#inbox(before, before.status === 'closed' ? 0 : INBOX_FRESH_MS)
     // It may have become part of another one meanwhile, or may be no more.
     const state = this.#memory.state()
     if (!state || state.movedTo !== undefined) return this.say(said)
@@ -178,8 +179,8 @@ export class Conversation extends DurableObject<Env> {
   }
 
   /** The inbox as it is in D1, or was a moment ago: what is decided by it is looked at again when the answer is made. */
-  async #inbox({ siteId, inboxId }: ConversationState): Promise<InboxRow | undefined> {
-    if (!this.#inboxRead || Date.now() - this.#inboxRead.at > INBOX_FRESH_MS)
+  async #inbox({ siteId, inboxId }: ConversationState, freshMs: number): Promise<InboxRow | undefined> {
+    if (!this.#inboxRead || Date.now() - this.#inboxRead.at >= freshMs)
       this.#inboxRead = { at: Date.now(), row: await inboxById(db(this.env.DB), siteId, inboxId) }
     return this.#inboxRead.row
   }

@@ -99,7 +99,7 @@ async function askAssistant(
   const { replyTo } = last.details.mail ?? {}
   // The inbox may have changed since the mail came, or closed while the answer waited.
   const again = decideAgain(effect.draft ? 'draft' : 'answer', {
-    mode: rules.mode,
+    mode: inbox.paused ? 'off' : rules.mode,
     hasAssistant: inbox.assistantId !== null,
     // Who wrote was looked at when the mail came; whom the answer goes to, and who was blocked since, are looked at now.
     permitted:

@@ -120,7 +120,7 @@ export async function writeEmail(env: Env, order: EmailOrder): Promise<WrittenEm
   return { kind: 'written', messageId: order.id, conversationId, rfcId, delivery }
 }
 
-export function tooLarge(attachments: readonly NewAttachment[]): Problem | null {
+export function tooLarge(attachments: readonly { content: { length: number } }[]): Problem | null {
   const bytes = attachments.reduce((sum, one) => sum + one.content.length, 0)
   return bytes > ATTACHMENT_BYTES ? problem('attachments_too_large', undefined, 'attachments') : null
 }

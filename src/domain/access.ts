@@ -112,6 +112,7 @@ export const RIGHTS: Readonly<Record<string, Right | 'anybody'>> = {
   'PUT /api/v1/messages/{id}/feedback': may('messages:write'),
   'POST /api/v1/messages/{id}/undo': may('messages:write'),
   'GET /api/v1/messages/{id}/attachments/{n}/link': may('messages:read'),
+  'GET /api/v1/attachments/{id}': may('messages:write'),
   'POST /api/v1/attachments': may('messages:write'),
   'GET /api/v1/messages/{id}/original': may('messages:read'),
   'GET /api/v1/messages/{id}/attachments/{n}': may('messages:read'),

@@ -96,6 +96,9 @@ export function settled(before: ConversationState, event: Event<'settled'>, at: 
 
 /** Who wrote it takes it back; the effect that is to send it finds nothing to send. */
 export function undone(before: ConversationState, { message }: Event<'undone'>, at: number): Turn {
+  // Taken back once, it is: an answer may have been lost on its way.
+  if (message.delivery?.status === 'withdrawn' && message.delivery.problem?.code === 'undone')
+    return unchanged(before)
   if (message.delivery?.status !== 'queued' || at >= (message.details.undoUntil ?? 0))
     return { ...unchanged(before), refused: problem('too_late') }
   return changed(before, {

@@ -23,7 +23,7 @@ export const PROBLEMS = {
   forbidden: [403, 'This key may not do that.'],
   cross_site: [
     403,
-    'A session is good for requests from this product’s own pages only. Programs send an API key.',
+    'A session is good for requests from this product’s own pages only. Programs send an API key, or name this site in the header Origin.',
   ],
   rate_limited: [429, 'Too many requests. Try again after the seconds that Retry-After says.'],
   not_found: [404, 'There is nothing here with that id.'],
@@ -60,7 +60,12 @@ export const PROBLEMS = {
   not_by_api: [422, 'Messages of this inbox come by e-mail, and not by the API.'],
   too_late: [409, 'This has left already, so it cannot be taken back.'],
   key_reused: [422, 'This Idempotency-Key was used before with another request. Take a new one.'],
+  answer_gone: [
+    410,
+    'This request was done before. Its answer is kept no more, because something was erased since then.',
+  ],
   in_progress: [409, 'A request with this Idempotency-Key is still at work. Ask again in a moment.'],
+  not_json: [415, 'Send the body as JSON, with the header Content-Type: application/json.'],
   upgrade_required: [426, 'This address is a WebSocket.'],
   unavailable: [503, 'A part of the system is busy. Try again in a moment.'],
   internal: [500, 'Something went wrong on our side. The request id finds it in the log.'],

@@ -9,11 +9,14 @@ const MOST_QUESTION_WORDS = 64
 /** Longer "words" are encoded data; their beginning is enough to find them again. */
 const LONGEST_WORD = 64
 
-export function words(text: string): string[] {
+/**
+ * @param ends true for what is searched by single characters too: the last of a run, which begins no pair, stands by itself
+ */
+export function words(text: string, ends = false): string[] {
   const found: string[] = []
   // NFKC: full-width letters, ligatures and half-width kana are what they look like (UAX #15).
   for (const run of text.normalize('NFKC').toLowerCase().match(RUNS) ?? []) {
-    if (UNSPACED.test(run)) addPairs(run, found)
+    if (UNSPACED.test(run)) addPairs(run, found, ends)
     else addWord(run, found)
   }
   return found
@@ -32,12 +35,26 @@ export function questionWords(text: string): string[] {
  * An FTS5 MATCH expression. Quoted strings are never operators, and a quote inside one is doubled (FTS5 §3.1), so a
  * question cannot become a query of its own. No words match nothing: `""` is a valid phrase, an empty string is not.
  */
-export function matchQuery(words: readonly string[], between: 'OR' | 'AND' = 'OR'): string {
-  const quoted = words.map(word => `"${word.replaceAll('"', '""').replaceAll('\u0000', '')}"`)
+export function matchQuery(
+  words: readonly string[],
+  between: 'OR' | 'AND' = 'OR',
+  isBeginning = (_: string) => false,
+): string {
+  const quoted = words.map(
+    word => `"${word.replaceAll('"', '""').replaceAll('\u0000', '')}"${isBeginning(word) ? '*' : ''}`,
+  )
   return quoted.join(` ${between} `) || '""'
 }
 
-function addPairs(run: string, found: string[]): void {
+/** The marks of Latin, Greek and Cyrillic letters; those of other scripts are letters of their own. */
+const ACCENTS = /[\u0300-\u036f]/g
+
+/** A lone character of a script that is cut into pairs: it is looked for as the beginning of one. */
+export function isLone(word: string): boolean {
+  return UNSPACED.test(word) && [...word].length === 1
+}
+
+function addPairs(run: string, found: string[], ends: boolean): void {
   let before = ''
   let alone = true
   for (const character of run) {
@@ -47,7 +64,7 @@ function addPairs(run: string, found: string[]): void {
     }
     before = character
   }
-  if (alone) found.push(before)
+  if (alone || ends) found.push(before)
 }
 
 function addWord(run: string, found: string[]): void {
@@ -66,7 +83,8 @@ function addWord(run: string, found: string[]): void {
  * English endings, so that opening hours are found by "open" and shipping by "shipped": plurals, -ing, -ed, and a last -e. Not: address,
  * status, this, need, king. A stem need not be a word; it must only be the same for the index and for the question.
  */
-function fold(word: string): string {
+function fold(written: string): string {
+  const word = written.normalize('NFD').replace(ACCENTS, '').normalize('NFC')
   if (word.length > LONGEST_WORD) return word.slice(0, LONGEST_WORD)
   if (word.length < 4 || !/^[a-z]+$/.test(word)) return word
   const one = singular(word)

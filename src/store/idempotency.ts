@@ -1,5 +1,5 @@
 /** Requests that carried an Idempotency-Key, and how they were answered. */
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { type Db, db, steady } from './db.ts'
 import { dataKeyOf } from './inboxes.ts'
 import { idempotency } from './schema.ts'
@@ -10,6 +10,8 @@ import { open, type Place, seal } from './seal.ts'
  * begun; FAILED; or that of its answer.
  */
 const FAILED = 0
+/** It was done, and its answer is kept no more. */
+const GONE = 410
 const KEPT_MS = 24 * 60 * 60_000
 /** So long a request without an answer may still be at work. */
 const AT_WORK_MS = 60_000
@@ -26,6 +28,7 @@ export interface Claim {
 export type Begun =
   | { is: 'mine'; mine: Claim }
   | { is: 'answered'; answer: { status: number; sealed: string } }
+  | { is: 'gone' }
   | { is: 'at_work' }
   /** The key was used for something else. */
   | { is: 'other' }
@@ -64,6 +67,7 @@ export async function claim(
   )
   if (!row) return { is: 'at_work' }
   if (row.bodyHash !== body) return { is: 'other' }
+  if (row.status === GONE) return { is: 'gone' }
   if (row.status === null || row.answer === null) return { is: 'at_work' }
   return { is: 'answered', answer: { status: row.status, sealed: row.answer } }
 }
@@ -91,6 +95,16 @@ export async function answerOf(
 
 export async function mayBeTriedAgain(db: Db, mine: Claim): Promise<void> {
   await steady(() => db.update(idempotency).set({ status: FAILED }).where(still(mine)))
+}
+
+/** Something of a site was erased: answers may speak of it, and are not given again. That the requests were done stays known. */
+export async function forgetAnswers(db: Db, siteId: string): Promise<void> {
+  await steady(() =>
+    db
+      .update(idempotency)
+      .set({ status: GONE, answer: '' })
+      .where(and(eq(idempotency.siteId, siteId), isNotNull(idempotency.answer))),
+  )
 }
 
 /** Of all sites: those whose day is over. */

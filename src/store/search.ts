@@ -2,7 +2,7 @@
  * Messages found by their words. SEARCH holds the words, cut by domain/words.ts the same for index and question (so that two characters of
  * Chinese are found), and can be dropped: every conversation writes its own anew when it is told to.
  */
-import { matchQuery, words } from '../domain/words.ts'
+import { isLone, matchQuery, words } from '../domain/words.ts'
 import { steady } from './db.ts'
 
 /** Messages of one conversation by their ids, and the text that each is found by. */
@@ -23,7 +23,7 @@ export async function indexMessages(search: D1Database, indexed: Indexed): Promi
   let some: Worded[] = []
   let chars = 0
   for (const { id, text, createdAt } of indexed.messages) {
-    const one = { id, at: createdAt, words: words(text.slice(0, TEXT_CHARS)).join(' ') }
+    const one = { id, at: createdAt, words: words(text.slice(0, TEXT_CHARS), true).join(' ') }
     if (chars > 0 && chars + one.words.length > BATCH_CHARS) {
       await writeWords(search, indexed, some)
       ;[some, chars] = [[], 0]
@@ -147,7 +147,7 @@ function queryOf(siteId: string, { text, inboxes, conversationId }: Sought): str
     ...(inboxes ? [`(${inboxes.map(id => token('i', id)).join(' OR ')})`] : []),
     ...(conversationId ? [token('c', conversationId)] : []),
   ]
-  return `scope : (${scopes.join(' AND ')}) AND body : (${matchQuery(sought, 'AND')})`
+  return `scope : (${scopes.join(' AND ')}) AND body : (${matchQuery(sought, 'AND', isLone)})`
 }
 
 /** FTS5 takes an expression of some depth only. */

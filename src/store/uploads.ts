@@ -71,6 +71,17 @@ export async function addUpload(db: Db, upload: Omit<Upload, 'messageId'>): Prom
 }
 
 /** Those of these ids that are there and no other message's; from now on they belong to this one. */
+/** One that nobody's message has yet. */
+export async function untakenUpload(db: Db, siteId: string, id: string): Promise<Upload | undefined> {
+  return steady(() =>
+    db
+      .select()
+      .from(uploads)
+      .where(and(eq(uploads.siteId, siteId), eq(uploads.id, id), isNull(uploads.messageId)))
+      .get(),
+  )
+}
+
 export async function takeUploads(
   db: Db,
   siteId: string,

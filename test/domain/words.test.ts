@@ -13,7 +13,7 @@ describe('words of a text', () => {
     ['환불 정책', ['환불', '정책']],
     ['Ｆｕｌｌ ｗｉｄｔｈ １２', ['full', 'width', '12']],
     ['ﾊﾟｽ', ['パス']],
-    ['Größe CAFÉ Ответ', ['größe', 'café', 'ответ']],
+    ['Größe CAFÉ Ответ', ['große', 'cafe', 'ответ']],
     ["the customer’s order, the customers' order", ['the', 'customer', 'order', 'the', 'customer', 'order']],
     ["I don't and won’t", ['i', 'dont', 'and', 'wont']],
     ["l'adresse d’un ami", ['l', 'adress', 'd', 'un', 'ami']],

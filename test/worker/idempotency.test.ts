@@ -35,6 +35,20 @@ const NEW_INBOX = {
   },
 }
 
+it('IK5 where something was erased, no answer from before is given again, and nothing is done again', async () => {
+  const { headers } = await site()
+  const keyed = { ...headers, 'idempotency-key': newId() }
+  const { body } = await call('/contacts', keyed, 'POST', { name: 'Quentin Erased' })
+  expect((await call(`/contacts/${body.id}`, headers, 'DELETE')).status).toBe(204)
+  const again = await call('/contacts', keyed, 'POST', { name: 'Quentin Erased' })
+  expect([again.status, again.body]).toMatchObject([410, { error: { code: 'answer_gone' } }])
+  expect(JSON.stringify(again.body)).not.toContain('Quentin')
+  expect((await call('/contacts', headers)).body.items).toEqual([])
+  expect((await call('/contacts', keyed, 'POST', { name: 'Other' })).body).toMatchObject({
+    error: { code: 'key_reused' },
+  })
+})
+
 describe('a request that broke off and is sent again', () => {
   it('IK3 makes one of everything, with the same id and the same time', async () => {
     const { siteId, headers } = await site()

@@ -53,13 +53,15 @@ describe('how a conversation stands', () => {
   })
 
   it('CS1 what cannot be is refused by its field', async () => {
-    const { headers, ids, begin } = await chats('Shop')
+    const { headers, ids, begin, siteId } = await chats('Shop', 'Help')
     const id = await begin(ids[0]!)
+    const elsewhere = await member(siteId, 'agent', [ids[1]!])
     for (const [change, field] of [
       [{ status: 'snoozed' }, 'snoozedUntil'],
       [{ status: 'snoozed', snoozedUntil: '1' }, 'snoozedUntil'],
       [{ status: 'open', snoozedUntil: String(Date.now() + 1000) }, 'snoozedUntil'],
       [{ assignee: newId() }, 'assignee'],
+      [{ assignee: elsewhere.id }, 'assignee'],
       [{ priority: 'huge' }, 'priority'],
       [{ colour: 'red' }, 'colour'],
     ] as const)
@@ -271,6 +273,16 @@ describe('words', () => {
     expect(await rebuild()).toEqual({ conversations: 1, next: null })
     await until(async () => (await found(headers, 'text=zebra')).length === 2)
     expect(await found(headers, 'text=zebra')).toEqual(['zebra two', 'zebra one'])
+  })
+
+  it('WO1 one Chinese character is looked for, too, wherever it stands', async () => {
+    const { headers, ids, begin } = await chats('Shop')
+    await begin(ids[0]!, '我想退款', '30 天內', '密碼')
+    await until(async () => (await found(headers, 'text=密碼')).length === 1)
+    expect(await found(headers, `text=${encodeURIComponent('款')}`)).toEqual(['我想退款'])
+    expect(await found(headers, `text=${encodeURIComponent('退')}`)).toEqual(['我想退款'])
+    expect(await found(headers, `text=${encodeURIComponent('30 天')}`)).toEqual(['30 天內'])
+    expect(await found(headers, `text=${encodeURIComponent('水')}`)).toEqual([])
   })
 
   it('WO4 a long message is found by its end, too', async () => {
