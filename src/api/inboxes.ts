@@ -128,6 +128,9 @@ const check = createRoute({
   responses: { ...tested, ...refusals('not_found', 'missing_field', 'forbidden', ...asked) },
 })
 
+/** So long the first look at a mailbox is waited for. */
+const BEGUN_MS = 5_000
+
 export const inboxes = noun()
   .openapi(list, async c => {
     const query = c.req.valid('query')
@@ -149,6 +152,8 @@ export const inboxes = noun()
     if (typed.folders && !typed.force) await mustHaveFolders(c.env, edit.connection!, typed.folders)
     const row = await createInbox(c.env, siteId, { ...edit, id, connection: edit.connection! }, typed)
     if (!row) throw new Refusal('address_taken')
+    // Mail that is sent as soon as this is answered is new mail.
+    if (row.state === 'connected') await c.env.MAILBOX.getByName(`${siteId}/${row.id}`).begun(BEGUN_MS)
     return c.json(await lively(c.env, row), 200)
   })
   .openapi(test, async c => {

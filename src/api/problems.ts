@@ -85,5 +85,7 @@ export function invalid(error: z.core.$ZodError): Problem {
     return problem('unknown_field', `"${issue.keys[0]}" is not a field of this request.`, issue.keys[0])
   if (issue.code === 'invalid_type' && /received undefined/.test(issue.message))
     return problem('missing_field', `"${field}" is required.`, field)
+  if (field === undefined)
+    return problem('invalid_field', 'The body is not of the shape that this request takes.')
   return problem('invalid_field', `"${field}": ${issue.message}.`, field)
 }

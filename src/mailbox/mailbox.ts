@@ -120,6 +120,14 @@ export class Mailbox extends DurableObject<Env> {
     this.#work(Math.min(config.settings.pollMs, CLOCK_MS) / 2)
   }
 
+  /** Resolves when the first look is over, or after `waitMs`: what comes after it is new, and never counts as what lay there before. */
+  async begun(waitMs: number): Promise<void> {
+    const { promise: enough, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, waitMs)
+    await Promise.race([this.#running.get('sync'), enough])
+    clearTimeout(timer)
+  }
+
   /** From the bridge: something happened in the mailbox. Only a hint. */
   async news(): Promise<void> {
     if (!this.#records.config()) return

@@ -259,6 +259,19 @@ describe('saying by API', () => {
     }
   })
 
+  it('RQ3 what a route without a body is given is refused by name, and nothing is done', async () => {
+    const { headers, conversation } = await chat()
+    await call(`/conversations/${conversation}`, headers, 'PATCH', { owner: 'person' })
+    const written = { conversation, content: 'Wait', undoSeconds: 10 }
+    const { id } = (await call('/messages/outgoing', headers, 'POST', written)).body
+    const undo = (body?: unknown) => call(`/messages/${id}/undo`, headers, 'POST', body)
+    expect((await undo({ zzz: 1 })).body).toMatchObject({ error: { code: 'unknown_field', field: 'zzz' } })
+    expect((await undo({})).body).toMatchObject({ delivery: { status: 'withdrawn' } })
+    expect((await call('/contacts', headers, 'POST', [])).body).toMatchObject({
+      error: { code: 'invalid_field', message: 'The body is not of the shape that this request takes.' },
+    })
+  })
+
   it('what is wrong with a message is said by its field', async () => {
     const { say, headers } = await chat({ answered: false })
     expect(await say('  ')).toMatchObject({ status: 400, body: { error: { field: 'content' } } })
