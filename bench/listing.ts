@@ -257,7 +257,7 @@ async function readFor(
   const [list, ...none] = seen.statements
   if (!list || none.length > 0) throw new Error('the list is not one statement any more')
   const shown = rows.slice(0, USUAL_PAGE)
-  await conversationsJson(seen.db, siteId, shown)
+  await conversationsJson(seen.db, siteId, shown, 'http://bench.test')
   const beside = seen.statements.slice(1)
   const plan = (
     file.prepare(`EXPLAIN QUERY PLAN ${list.sql}`).all(...list.bindings) as { detail: string }[]

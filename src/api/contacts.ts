@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Message } from '../domain/conversation.ts'
 import { isUuid } from '../domain/ids.ts'
+import { settings } from '../env.ts'
 import { labelsOf } from '../store/articles.ts'
 import { addContact, type Contact, changeContact, contactById, contactsAfter } from '../store/contacts.ts'
 import { conversationsById, copiedRow } from '../store/conversations.ts'
@@ -254,7 +255,7 @@ async function allOf(env: Env, d1: Db, contact: Contact): Promise<z.infer<typeof
     siteId,
     ids.map(one => one.id),
   )
-  const shownRows = await conversationsJson(d1, siteId, rows)
+  const shownRows = await conversationsJson(d1, siteId, rows, settings(env).PUBLIC_URL)
   const conversations: z.infer<typeof ExportSchema>['conversations'] = []
   for (const conversation of shownRows) {
     const live = await env.CONVERSATION.getByName(`${siteId}/${conversation.id}`).read()
@@ -276,7 +277,7 @@ async function wholeJson(env: Env, siteId: string, conversationId: string, messa
   const { bodyKey, rest = '' } = message.details
   const body = bodyKey ? await env.MAIL.get(bodyKey) : null
   return {
-    ...messageJson(copiedRow(siteId, conversationId, message)),
+    ...messageJson(copiedRow(siteId, conversationId, message), settings(env).PUBLIC_URL),
     content: message.content,
     rest: body ? await body.text() : rest,
   }

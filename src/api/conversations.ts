@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { PRIORITIES, STATUSES } from '../domain/conversation.ts'
 import { isUuid } from '../domain/ids.ts'
+import { settings } from '../env.ts'
 import { tellMerges } from '../mailbox/threading.ts'
 import { contactById, newContact } from '../store/contacts.ts'
 import {
@@ -178,7 +179,7 @@ export const conversations = noun()
     const { state, bookmark } = begun
     wrote(c, bookmark)
     const row = { conversation: copiedConversation(state, null), contact }
-    return c.json(conversationJson(row, inbox, undefined, at), 200)
+    return c.json(conversationJson(row, inbox, undefined, at, settings(c.env).PUBLIC_URL), 200)
   })
   .openapi(list, async c => {
     const { limit, cursor: from, text, ...query } = c.req.valid('query')
@@ -193,12 +194,12 @@ export const conversations = noun()
       conversation.lastMessageAt,
       conversation.id,
     ])
-    return c.json({ items: await conversationsJson(d1, siteId, page), next }, 200)
+    return c.json({ items: await conversationsJson(d1, siteId, page, settings(c.env).PUBLIC_URL), next }, 200)
   })
   .openapi(show, async c => {
     const d1 = readAfter(c)
     const row = await found(c.env, d1, c.get('siteId'), c.get('who'), c.req.valid('param').id)
-    return c.json((await conversationsJson(d1, c.get('siteId'), [row]))[0]!, 200)
+    return c.json((await conversationsJson(d1, c.get('siteId'), [row], settings(c.env).PUBLIC_URL))[0]!, 200)
   })
   .openapi(change, async c => {
     const siteId = c.get('siteId')
@@ -216,7 +217,7 @@ export const conversations = noun()
     const now = { conversation: copiedConversation(state, null), contact }
     const inbox = await inboxById(d1, siteId, state.inboxId)
     const lastRow = last ? copiedRow(siteId, state.id, last) : undefined
-    return c.json(conversationJson(now, inbox, lastRow, Date.now()), 200)
+    return c.json(conversationJson(now, inbox, lastRow, Date.now(), settings(c.env).PUBLIC_URL), 200)
   })
   .openapi(merge, async c => {
     const siteId = c.get('siteId')
@@ -245,7 +246,7 @@ export const conversations = noun()
     const after = primary(c)
     const row = await found(c.env, db(after.d1), siteId, who, stays)
     after.handOut()
-    return c.json((await conversationsJson(d1, siteId, [row]))[0]!, 200)
+    return c.json((await conversationsJson(d1, siteId, [row], settings(c.env).PUBLIC_URL))[0]!, 200)
   })
   .openapi(erase, async c => {
     const { id } = c.req.valid('param')
@@ -354,7 +355,7 @@ async function searched(
     siteId,
     ids.filter(id => !shownBefore.has(id)),
   )
-  return { items: await conversationsJson(d1, siteId, rows), next }
+  return { items: await conversationsJson(d1, siteId, rows, settings(env).PUBLIC_URL), next }
 }
 
 /** What cannot be read off the fields alone. @throws Refusal */

@@ -7,6 +7,7 @@ import type { Context } from 'hono'
 import type { DraftAnswer } from '../conversation/conversation.ts'
 import { keepAttachments } from '../conversation/write.ts'
 import { isUuid } from '../domain/ids.ts'
+import { settings } from '../env.ts'
 import {
   type CopiedDetails,
   conversationById,
@@ -145,7 +146,7 @@ export const drafts = noun()
       query.limit + 1,
     )
     const { page, next } = pageOf(rows, query.limit, row => [row.createdAt, row.id])
-    return c.json({ items: page.map(messageJson), next }, 200)
+    return c.json({ items: page.map(row => messageJson(row, settings(c.env).PUBLIC_URL)), next }, 200)
   })
   .openapi(change, async c => {
     const { content, attachments, citations, version } = c.req.valid('json')
@@ -202,5 +203,5 @@ async function draftOf(env: Env, siteId: string, who: Who, id: string) {
 async function answered(c: Context<Access>, conversationId: string, said: DraftAnswer) {
   if ('problem' in said) throw new Refusal(said.problem.code, said.problem.message, said.problem.field)
   await copied(c, said.message)
-  return messageJson(copiedRow(c.get('siteId'), conversationId, said.message))
+  return messageJson(copiedRow(c.get('siteId'), conversationId, said.message), settings(c.env).PUBLIC_URL)
 }

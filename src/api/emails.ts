@@ -6,6 +6,7 @@ import { isUuid } from '../domain/ids.ts'
 import { problem } from '../domain/problem.ts'
 import { idKey } from '../domain/thread.ts'
 import { type TraceFacts, trace } from '../domain/trace.ts'
+import { settings } from '../env.ts'
 import type { Findings, FoundHere, FoundThere, MailToFind } from '../mailbox/find.ts'
 import { type CopiedDetails, conversationById, messageById, messagesById } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
@@ -164,7 +165,7 @@ export const emails = noun()
       query.cursor,
       query.limit,
     )
-    return c.json({ items: page.map(messageJson), next }, 200)
+    return c.json({ items: page.map(row => messageJson(row, settings(c.env).PUBLIC_URL)), next }, 200)
   })
   .openapi(reparseAll, async c => {
     const siteId = c.get('siteId')
@@ -192,7 +193,7 @@ export const emails = noun()
     if (!row || !(await isVisible(c.env, siteId, c.get('who'), row))) throw new Refusal('not_found')
     const why = await rereadOne(c.env, siteId, row)
     if (why) throw new Refusal(why.code, why.message)
-    return c.json(messageJson((await messageById(d1, siteId, id)) ?? row), 200)
+    return c.json(messageJson((await messageById(d1, siteId, id)) ?? row, settings(c.env).PUBLIC_URL), 200)
   })
 
 async function quarantinePage(env: Env, siteId: string, who: Who, from: string | undefined, many: number) {

@@ -4,6 +4,7 @@ import type { Conversation } from '../conversation/conversation.ts'
 import { type NewAttachment, tooLarge, writeEmail } from '../conversation/write.ts'
 import type { Message } from '../domain/conversation.ts'
 import { isUuid } from '../domain/ids.ts'
+import { settings } from '../env.ts'
 import { attachmentKey } from '../mailbox/keys.ts'
 import { conversationById, copiedRow } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
@@ -91,7 +92,10 @@ export const forward = noun().openapi(forwardRoute, async c => {
   const stub = c.env.CONVERSATION.getByName(`${siteId}/${written.conversationId}`)
   const message = (await stub.message(messageId))!
   await copied(c, message)
-  return c.json(messageJson(copiedRow(siteId, written.conversationId, message)), 200)
+  return c.json(
+    messageJson(copiedRow(siteId, written.conversationId, message), settings(c.env).PUBLIC_URL),
+    200,
+  )
 })
 
 /** As the object has them, since D1's copies are cut: those that are named and in it, else the last hundred; in their order. */

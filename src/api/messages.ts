@@ -207,7 +207,7 @@ export const messages = noun()
     const rows = await messagesOf(d1, siteId, query.conversation, after, query.limit + 1)
     if (rows.length === 0 || who.inboxes !== null) await mustSee(c.env, siteId, who, query.conversation)
     const { page, next } = pageOf(rows, query.limit, row => [row.position])
-    return c.json({ items: page.map(messageJson), next }, 200)
+    return c.json({ items: page.map(row => messageJson(row, settings(c.env).PUBLIC_URL)), next }, 200)
   })
   .openapi(say, async c => {
     const { conversation, content, attachments } = c.req.valid('json')
@@ -229,7 +229,10 @@ export const messages = noun()
       throw new Refusal(said.problem.code, said.problem.message)
     }
     wrote(c, said.bookmark)
-    return c.json(messageJson(copiedRow(siteId, said.conversationId, said.message)), 200)
+    return c.json(
+      messageJson(copiedRow(siteId, said.conversationId, said.message), settings(c.env).PUBLIC_URL),
+      200,
+    )
   })
   .openapi(feedback, async c => {
     const { type, suggestion } = c.req.valid('json')
@@ -253,7 +256,7 @@ export const messages = noun()
     const body = details.bodyKey ? await c.env.MAIL.get(details.bodyKey) : null
     return c.json(
       {
-        ...messageJson(row),
+        ...messageJson(row, settings(c.env).PUBLIC_URL),
         content: live?.content ?? row.content,
         rest: body ? await body.text() : (live?.details.rest ?? ''),
       },
@@ -289,7 +292,10 @@ export const messages = noun()
         : await stub.settle(row.id, action === 'was_sent' ? 'sent' : 'failed', by)
     if ('problem' in said) throw new Refusal(said.problem.code, said.problem.message)
     await copied(c, said.message)
-    return c.json(messageJson(copiedRow(siteId, row.conversationId, said.message)), 200)
+    return c.json(
+      messageJson(copiedRow(siteId, row.conversationId, said.message), settings(c.env).PUBLIC_URL),
+      200,
+    )
   })
   .openapi(attachment, async c => {
     const { id, n } = c.req.valid('param')
@@ -344,7 +350,7 @@ async function searched(
   )
   // What was erased a moment ago may still be in the index.
   const found = page.flatMap(hit => rows.filter(row => row.id === hit.messageId))
-  return { items: found.map(messageJson), next }
+  return { items: found.map(row => messageJson(row, settings(env).PUBLIC_URL)), next }
 }
 
 /** What came of something done to one message. @throws Refusal */
@@ -356,7 +362,7 @@ async function about(
   const said = await doing(c.env.CONVERSATION.getByName(`${row.siteId}/${row.conversationId}`))
   if ('problem' in said) throw new Refusal(said.problem.code, said.problem.message)
   await copied(c, said.message)
-  return messageJson(copiedRow(row.siteId, row.conversationId, said.message))
+  return messageJson(copiedRow(row.siteId, row.conversationId, said.message), settings(c.env).PUBLIC_URL)
 }
 
 async function found(env: Env, siteId: string, who: Who, id: string) {

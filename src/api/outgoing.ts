@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { keepAttachments, type NewAttachment, tooLarge, writeEmail } from '../conversation/write.ts'
 import { isUuid } from '../domain/ids.ts'
 import { languageOf } from '../domain/language.ts'
+import { settings } from '../env.ts'
 import { conversationById, copiedRow } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { inboxById } from '../store/inboxes.ts'
@@ -100,7 +101,7 @@ export const outgoing = noun().openapi(answer, async c => {
     })
     if ('problem' in said) throw new Refusal(said.problem.code, said.problem.message)
     await copied(c, said.message)
-    return c.json(messageJson(copiedRow(siteId, id, said.message)), 200)
+    return c.json(messageJson(copiedRow(siteId, id, said.message), settings(c.env).PUBLIC_URL), 200)
   }
   const written = await writeEmail(c.env, {
     siteId,
@@ -120,7 +121,7 @@ export const outgoing = noun().openapi(answer, async c => {
   // Of the object itself: D1's copy may be a moment behind.
   const message = (await stub.message(written.messageId))!
   await copied(c, message)
-  return c.json(messageJson(copiedRow(siteId, id, message)), 200)
+  return c.json(messageJson(copiedRow(siteId, id, message), settings(c.env).PUBLIC_URL), 200)
 })
 
 /** In the order they were given. @throws Refusal */

@@ -104,7 +104,16 @@ export const uploads = noun()
     const about = await receivedFile(c.req.raw, c.env.MAIL, uploadKey(siteId, id))
     await addUpload(db(c.env.DB), { siteId, id, ...about, createdAt: madeAt(c) })
     const { filename, contentType, size } = about
-    return c.json({ id, type: contentType, filename, file: `/api/v1/attachments/${id}`, size }, 200)
+    return c.json(
+      {
+        id,
+        type: contentType,
+        filename,
+        file: new URL(`/api/v1/attachments/${id}`, settings(c.env).PUBLIC_URL).href,
+        size,
+      },
+      200,
+    )
   })
 
 type About = Pick<Upload, 'filename' | 'contentType' | 'size'>
@@ -160,7 +169,7 @@ export async function takenAttachments(
   for (const [n, one] of given.entries()) {
     const upload = taken.find(({ id }) => id === one.id)
     if (upload) all.push(upload)
-    else if (one.file && !one.file.startsWith('/')) {
+    else if (one.file && !isOurs(env, one.file)) {
       const fetched = await fetchFile(env, siteId, messageId, one, room, `attachments.${n}.file`)
       room -= fetched.size
       all.push(fetched)
@@ -186,6 +195,11 @@ export async function takenAttachments(
     key: uploadKey(siteId, upload.id),
     part: null,
   }))
+}
+
+/** What an upload or a message says of itself is named by its id, and not fetched from us. */
+function isOurs(env: Env, file: string): boolean {
+  return file.startsWith('/') || URL.parse(file)?.origin === new URL(settings(env).PUBLIC_URL).origin
 }
 
 async function fetchFile(

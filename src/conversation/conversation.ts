@@ -112,7 +112,7 @@ const RETRY_MS = [1_000, 5_000, 30_000, 120_000, 600_000]
 
 export class Conversation extends DurableObject<Env> {
   readonly #memory = new Memory(this.ctx.storage.sql)
-  readonly #sockets = new Sockets(this.ctx)
+  readonly #sockets = new Sockets(this.ctx, this.env)
   /** Up to which `seq` D1 has its copy; behind the truth after an eviction, which only makes a copy be written again. */
   #projected: number | null = null
   #projecting: Promise<void> | null = null

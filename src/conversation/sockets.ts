@@ -3,6 +3,7 @@
  * stands in its attachment. A frame about a turn is sent in that turn, and the platform holds it back until the turn is stored.
  */
 import type { ConversationState, Message } from '../domain/conversation.ts'
+import { settings } from '../env.ts'
 import { ClientFrame, changedFrames, type ServerFrame, type Watcher } from '../wire/frame.ts'
 
 /** Of one socket; the platform keeps 16 KB of it. */
@@ -32,8 +33,11 @@ const BEHIND_BYTES = 1024 * 1024
 export class Sockets {
   readonly #ctx: DurableObjectState
 
-  constructor(ctx: DurableObjectState) {
+  readonly #env: Env
+
+  constructor(ctx: DurableObjectState, env: Env) {
     this.#ctx = ctx
+    this.#env = env
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
   }
 
@@ -43,7 +47,7 @@ export class Sockets {
     const at = Date.now()
     this.#ctx.acceptWebSocket(ours)
     attach(ours, { who, mayWrite, until: at + LASTS_MS, since: at, count: 0, strikes: 0 })
-    for (const frame of changedFrames(state, missed)) send(ours, frame)
+    for (const frame of changedFrames(state, missed, settings(this.#env).PUBLIC_URL)) send(ours, frame)
     if (who.kind === 'member') this.presence()
     else send(ours, { type: 'presence', here: this.#here() })
     return new Response(null, { status: 101, webSocket: theirs })
@@ -53,7 +57,8 @@ export class Sockets {
   changed(state: ConversationState, messages: readonly Message[]): void {
     const all = this.#ctx.getWebSockets()
     if (all.length === 0) return
-    const texts = changedFrames(state, messages).map(frame => JSON.stringify(frame))
+    const { PUBLIC_URL } = settings(this.#env)
+    const texts = changedFrames(state, messages, PUBLIC_URL).map(frame => JSON.stringify(frame))
     const at = Date.now()
     for (const socket of all) {
       if (attachedTo(socket).until < at) close(socket, CLOSE.resume, 'resume')

@@ -4,6 +4,7 @@
  */
 import type { ConversationState } from '../domain/conversation.ts'
 import type { Happened } from '../domain/occurrences.ts'
+import { settings } from '../env.ts'
 import { contactById } from '../store/contacts.ts'
 import { copiedConversation, copiedRow } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
@@ -52,12 +53,15 @@ async function tellThese(
   const contact = await contactById(d1, siteId, contactId)
   // Erased meanwhile: there is nothing to tell of anybody.
   if (!contact) return
+  const { PUBLIC_URL } = settings(env)
   const occurrences = await Promise.all(
     some.map(async ({ n, type, at, conversation, message }) => ({
       id: await derivedId(at, 'occurrence', siteId, conversation.id, String(n)),
       ...{ type, at, inboxId, seq: n, conversationId: conversation.id },
       data: JSON.stringify(
-        message ? messageJson(message) : conversationJson({ conversation, contact }, inbox, undefined, at),
+        message
+          ? messageJson(message, PUBLIC_URL)
+          : conversationJson({ conversation, contact }, inbox, undefined, at, PUBLIC_URL),
       ),
     })),
   )

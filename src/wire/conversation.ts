@@ -60,6 +60,7 @@ export function conversationJson(
   inbox: Inbox | undefined,
   last: MessageRow | undefined,
   at: number,
+  publicUrl: string,
 ): z.infer<typeof ConversationSchema> {
   return {
     id: conversation.id,
@@ -83,7 +84,7 @@ export function conversationJson(
     assignee: conversation.assigneeId,
     owner: conversation.owner as 'assistant' | 'person',
     linkedTo: conversation.linkedTo,
-    lastMessage: last ? messageJson(last) : null,
+    lastMessage: last ? messageJson(last, publicUrl) : null,
     lastMessageCreatedAt: String(conversation.lastMessageAt),
     unreadMessagesCount: conversation.unreadCount,
     autoReplyEnabled: conversation.autoReplyEnabled,
@@ -101,7 +102,12 @@ function repliesNow(inbox: Inbox | undefined, at: number): boolean {
 }
 
 /** Rows of a list, with what stands beside them. */
-export async function conversationsJson(d1: Db, siteId: string, rows: readonly ConversationRow[]) {
+export async function conversationsJson(
+  d1: Db,
+  siteId: string,
+  rows: readonly ConversationRow[],
+  publicUrl: string,
+) {
   const [inboxes, lastMessages] = await Promise.all([
     inboxesById(d1, siteId, [...new Set(rows.map(row => row.conversation.inboxId))]),
     messagesById(
@@ -117,6 +123,7 @@ export async function conversationsJson(d1: Db, siteId: string, rows: readonly C
       inboxes.find(one => one.id === row.conversation.inboxId),
       lastMessages.find(one => one.id === row.conversation.lastMessageId),
       at,
+      publicUrl,
     ),
   )
 }

@@ -37,9 +37,13 @@ export type ServerFrame =
 const SOME = 100
 
 /** Never none: how it stands is told also where no message changed. */
-export function changedFrames(state: ConversationState, messages: readonly Message[]): ServerFrame[] {
+export function changedFrames(
+  state: ConversationState,
+  messages: readonly Message[],
+  publicUrl: string,
+): ServerFrame[] {
   const conversation = standing(state)
-  const shown = messages.map(message => messageJson(copiedRow(state.siteId, state.id, message)))
+  const shown = messages.map(message => messageJson(copiedRow(state.siteId, state.id, message), publicUrl))
   const count = Math.max(1, Math.ceil(shown.length / SOME))
   return Array.from({ length: count }, (_, n) => ({
     type: 'changed',

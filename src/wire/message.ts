@@ -132,7 +132,8 @@ export function detailsOf(row: MessageRow): CopiedDetails {
   return JSON.parse(row.details) as CopiedDetails
 }
 
-export function messageJson(row: MessageRow): z.infer<typeof MessageSchema> {
+/** @param publicUrl of the deployment: an attachment is a URL, as seed 003 has it */
+export function messageJson(row: MessageRow, publicUrl: string): z.infer<typeof MessageSchema> {
   const details = detailsOf(row)
   const base = `/api/v1/messages/${row.id}`
   return {
@@ -165,7 +166,7 @@ export function messageJson(row: MessageRow): z.infer<typeof MessageSchema> {
       id: `${row.id}.${n}`,
       type: one.contentType,
       filename: one.filename,
-      file: `${base}/attachments/${n}`,
+      file: new URL(`${base}/attachments/${n}`, publicUrl).href,
       size: one.size,
       inline: one.disposition === 'inline',
       contentId: one.contentId,

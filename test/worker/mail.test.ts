@@ -484,7 +484,7 @@ describe('cursor', () => {
     expect(message('Twelve').flags).not.toContain('too_large')
     expect(message('Thirty').flags).toContain('too_large')
     const get = (path: string) => exports.default.fetch(`http://edgedesk.test${path}`, { headers })
-    const file = await get(message('Thirty').attachments[0]!.file)
+    const file = await get(new URL(message('Thirty').attachments[0]!.file).pathname)
     expect((await file.arrayBuffer()).byteLength).toBeGreaterThan(20 * 1024 * 1024)
     const original = await get(message('Thirty').original)
     expect(original.status).toBe(200)

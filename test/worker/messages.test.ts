@@ -232,7 +232,7 @@ describe('attachments', () => {
         id: `${one.id}.0`,
         type: 'text/plain',
         filename: 'note.txt',
-        file: `/api/v1/messages/${one.id}/attachments/0`,
+        file: `https://edgedesk.test/api/v1/messages/${one.id}/attachments/0`,
         size: 9,
         inline: false,
         contentId: null,

@@ -591,7 +591,7 @@ describe('connections', () => {
       expect(message!.content).toContain('See the files.')
       expect(message!.flags).toEqual([])
       for (const file of message!.attachments) {
-        const answer = await exports.default.fetch(`http://edgedesk.test${file.file}`, { headers })
+        const answer = await exports.default.fetch(file.file, { headers })
         expect((await answer.arrayBuffer()).byteLength).toBe(file.size)
         expect(file.size).toBeGreaterThan(1_000)
       }
