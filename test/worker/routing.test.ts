@@ -105,6 +105,7 @@ describe('mail by Email Routing', () => {
     await routed(config.address, mail({ to: config.address }))
     await new Promise(resolve => setTimeout(resolve, 300))
     expect(await conversationsOf(headers)).toHaveLength(0)
+    await db(env.DB).update(inboxes).set({ paused: false }).where(eq(inboxes.id, config.inboxId))
     await mailbox(config).tick({ ...config, version: config.version + 1 })
     const all = await until(async () => {
       const found = await conversationsOf(headers)
