@@ -36,7 +36,7 @@ import { winnerOf } from '../store/merges.ts'
 import type { Watcher } from '../wire/frame.ts'
 import { clear, clearMessages, leaveBehind, leftBehind } from './erasing.ts'
 import { asEvent, type Said } from './incoming.ts'
-import { index, wordsChange } from './indexing.ts'
+import { Indexing, wordsChange } from './indexing.ts'
 import { Memory, type OwedEffect } from './memory.ts'
 import { perform } from './perform.ts'
 import { Sockets } from './sockets.ts'
@@ -101,9 +101,6 @@ type Ended = { movedTo: string } | { erased: true }
 
 const PROJECTION_WAIT_MS = 300
 const TELL_AGAIN_MS = 5_000
-/** What is said in one breath is indexed together, a question with the answer that is just made. */
-const INDEX_WAIT_MS = 2_000
-const INDEX_WAIT_MOST_MS = 60_000
 /** What of an erased conversation could not be removed is tried again after this. */
 const CLEAR_AGAIN_MS = 60_000
 /** How soon after a crash an effect is taken up again; one that is still at work in this life is left to it. */
@@ -119,10 +116,9 @@ export class Conversation extends DurableObject<Env> {
   /** Of D1, where the last copy landed. */
   #landed: string | null = null
   #telling: Promise<void> | null = null
-  #indexing: Promise<void> | null = null
+  readonly #indexing = new Indexing(this.env.SEARCH, this.#memory, () => this.#arm())
   /** As far as this life of the object knows. */
   #alarmAt: number | null = null
-  #indexSoon: ReturnType<typeof setTimeout> | null = null
   #clearing: Promise<void> | null = null
   #tellAgainAt = 0
   #inboxRead: { at: number; row: InboxRow | undefined } | null = null
@@ -372,7 +368,7 @@ export class Conversation extends DurableObject<Env> {
     if (owed.some(one => one.dueAt <= Date.now())) throw new Error('mail is still owed')
     // Its copies in D1 are the winner's from now on; none of ours may still be on the way.
     await this.#projecting?.catch(() => {})
-    await this.#indexing
+    await this.#indexing.running
     const { siteId } = this.#memory.state()!
     const winner = this.env.CONVERSATION.getByName(`${siteId}/${to}`)
     for (;;) {
@@ -475,7 +471,7 @@ export class Conversation extends DurableObject<Env> {
     return this.#memory.state() ? this.#memory.saidBy(contactId) : []
   }
 
-  /** Nothing of it, or what it is part of, is erased. Safe to repeat. */
+  /** Nothing of what is here stays anywhere; it, or what it is part of, is erased. Safe to repeat. */
   async vanish(): Promise<void> {
     const [siteId, id] = this.#name()
     const movedTo = this.#movedTo()
@@ -506,7 +502,7 @@ export class Conversation extends DurableObject<Env> {
     await this.#projecting?.catch(() => {})
     // Nor anything that others are just being told.
     await this.#telling
-    await this.#indexing
+    await this.#indexing.running
     await clear(this.ctx.storage.sql, this.env, siteId, id)
     if (this.#memory.state()) return
     const ended = this.ctx.storage.kv.get<Ended>(ENDED)!
@@ -812,7 +808,7 @@ export class Conversation extends DurableObject<Env> {
     })
     this.#sockets.changed(turn.state, turn.messages)
     if (happened.length > 0) this.#tellOthers()
-    this.#indexLater()
+    this.#indexing.later()
     if (turn.effects.length > 0) this.#act(at)
     return turn
   }
@@ -829,7 +825,7 @@ export class Conversation extends DurableObject<Env> {
     }
     if (this.#behind()) this.ctx.waitUntil(this.#project().catch(() => this.#arm()))
     if (at >= this.#tellAgainAt) this.#tellOthers()
-    this.#indexLater()
+    this.#indexing.later()
     this.#arm()
   }
 
@@ -882,38 +878,11 @@ export class Conversation extends DurableObject<Env> {
     this.ctx.waitUntil(this.#telling)
   }
 
-  /** Should this life of the object end before, the alarm comes back to it. */
-  #indexLater(since = Date.now()): void {
-    if (this.#indexSoon || this.#indexing || !this.#isUnindexed()) return
-    this.#indexSoon = setTimeout(() => {
-      this.#indexSoon = null
-      if (!this.#isUnindexed()) return
-      const at = Date.now()
-      if (this.#isBusy(at) && at - since < INDEX_WAIT_MOST_MS) return this.#indexLater(since)
-      this.#indexing = index(this.env.SEARCH, this.#memory)
-        .catch(error => log('indexing_failed', { conversation: this.#name()[1] }, error))
-        .finally(() => {
-          this.#indexing = null
-          this.#arm()
-        })
-    }, INDEX_WAIT_MS)
-  }
-
-  #isBusy(at: number): boolean {
-    return this.#memory.effects().some(owed => owed.dueAt <= at)
-  }
-
-  /** What is on its way to another conversation is indexed there. */
-  #isUnindexed(): boolean {
-    const state = this.#memory.state()
-    return state !== null && state.movedTo === undefined && this.#memory.hasUnindexed()
-  }
-
   /** Its words are written anew. */
   async reindex(): Promise<void> {
     if (!this.#memory.state()) return
     this.#memory.owesAllWords()
-    this.#indexLater()
+    this.#indexing.later()
     this.#arm()
   }
 
@@ -969,7 +938,7 @@ export class Conversation extends DurableObject<Env> {
     const next = Math.min(
       this.#nextDue() ?? Infinity,
       this.#behind() ? Date.now() + LEASE_MS / 2 : Infinity,
-      this.#isUnindexed() ? Date.now() + LEASE_MS : Infinity,
+      this.#indexing.isOwed() ? Date.now() + LEASE_MS : Infinity,
     )
     const now = Date.now()
     // One that comes earlier finds nothing to do and sets the next.

@@ -3,7 +3,7 @@ import type { AttachmentRef, ConversationEvent, ConversationState } from '../dom
 import { mayAnswerAt } from '../domain/hours.ts'
 import { languageOf } from '../domain/language.ts'
 import { mayBeAnswered } from '../domain/permission.ts'
-import { type InboxRow, replySettingsOf } from '../store/inboxes.ts'
+import { type InboxRow, modeNow, replySettingsOf } from '../store/inboxes.ts'
 
 export interface Said {
   /** UUIDv7: the same id twice is one message. */
@@ -50,7 +50,7 @@ export function asEvent(
       reset: false,
     },
     rules: {
-      mode: inbox.paused ? 'off' : rules.mode,
+      mode: modeNow(inbox, rules),
       hasAssistant: inbox.assistantId !== null,
       draftAfterMs: rules.draftAfterMs,
       delayMs: rules.delayMs,

@@ -25,7 +25,7 @@ import { hasBounced } from '../store/bounces.ts'
 import { contactById } from '../store/contacts.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
-import { inboxById, replySettingsOf } from '../store/inboxes.ts'
+import { inboxById, modeNow, replySettingsOf } from '../store/inboxes.ts'
 
 export interface Hands {
   env: Env
@@ -99,7 +99,7 @@ async function askAssistant(
   const { replyTo } = last.details.mail ?? {}
   // The inbox may have changed since the mail came, or closed while the answer waited.
   const again = decideAgain(effect.draft ? 'draft' : 'answer', {
-    mode: inbox.paused ? 'off' : rules.mode,
+    mode: modeNow(inbox, rules),
     hasAssistant: inbox.assistantId !== null,
     // Who wrote was looked at when the mail came; whom the answer goes to, and who was blocked since, are looked at now.
     permitted:

@@ -61,7 +61,7 @@ export class Sockets {
     const texts = changedFrames(state, messages, PUBLIC_URL).map(frame => JSON.stringify(frame))
     const at = Date.now()
     for (const socket of all) {
-      if (attachedTo(socket).until < at) close(socket, CLOSE.resume, 'resume')
+      if (attachedTo(socket).until < at) socket.close(CLOSE.resume, 'resume')
       else for (const text of texts) sendText(socket, text)
     }
   }
@@ -70,7 +70,7 @@ export class Sockets {
   end(frame: Extract<ServerFrame, { type: 'moved' | 'erased' }>): void {
     for (const socket of this.#ctx.getWebSockets()) {
       send(socket, frame)
-      close(socket, CLOSE[frame.type], frame.type)
+      socket.close(CLOSE[frame.type], frame.type)
     }
   }
 
@@ -79,7 +79,7 @@ export class Sockets {
     const at = Date.now()
     const about = attachedTo(socket)
     if (about.until < at) {
-      close(socket, CLOSE.resume, 'resume')
+      socket.close(CLOSE.resume, 'resume')
       return null
     }
     const isNew = at - about.since > WINDOW_MS
@@ -88,7 +88,7 @@ export class Sockets {
     if (frame === 'rate_limited' || frame === 'bad_frame') {
       const strikes = now.strikes + 1
       attach(socket, { ...now, strikes })
-      if (strikes > STRIKES) close(socket, CLOSE.garbage, 'too much that was no good')
+      if (strikes > STRIKES) socket.close(CLOSE.garbage, 'too much that was no good')
       else send(socket, { type: 'error', code: frame, message: WHY[frame] })
       return null
     }
@@ -149,10 +149,6 @@ function sendText(socket: WebSocket, text: string): void {
   if (socket.readyState !== WebSocket.OPEN) return
   // workerd has it; the types of the platform do not name it yet.
   const { bufferedAmount = 0 } = socket as { bufferedAmount?: number }
-  if (bufferedAmount > BEHIND_BYTES) close(socket, CLOSE.resume, 'resume')
+  if (bufferedAmount > BEHIND_BYTES) socket.close(CLOSE.resume, 'resume')
   else socket.send(text)
-}
-
-function close(socket: WebSocket, code: number, why: string): void {
-  socket.close(code, why)
 }

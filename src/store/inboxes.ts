@@ -85,6 +85,11 @@ export function replySettingsOf(row: Pick<InboxRow, 'settings'>): ReplySettings 
   return ReplySettings.parse(JSON.parse(row.settings))
 }
 
+/** How it answers at this moment: a paused inbox does not. */
+export function modeNow(row: Pick<InboxRow, 'paused'>, { mode }: ReplySettings): ReplySettings['mode'] {
+  return row.paused ? 'off' : mode
+}
+
 /** A row of an inbox as D1 has it, passwords sealed. */
 export type InboxRow = typeof inboxes.$inferSelect
 
