@@ -2,6 +2,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { cors } from 'hono/cors'
 import { requestId } from 'hono/request-id'
 import { secureHeaders } from 'hono/secure-headers'
 import { type Access, access } from './api/access.ts'
@@ -9,6 +10,9 @@ import { apiKeys } from './api/api-keys.ts'
 import { articles } from './api/articles.ts'
 import { assistants } from './api/assistants.ts'
 import { auditLog } from './api/audit-log.ts'
+import { chat } from './api/chat.ts'
+import { chatPages } from './api/chat-pages.ts'
+import { chatSessions } from './api/chat-sessions.ts'
 import { contacts } from './api/contacts.ts'
 import { conversations } from './api/conversations.ts'
 import { docs, documentOf } from './api/docs.ts'
@@ -36,7 +40,9 @@ import { secureTokens } from './api/secure-tokens.ts'
 import { sendEmail } from './api/send-email.ts'
 import { signIn } from './api/sign-in.ts'
 import { site } from './api/site.ts'
+import { siteLive } from './api/site-live.ts'
 import { siteSettings } from './api/site-settings.ts'
+import { stop } from './api/stop.ts'
 import { unknownFields } from './api/unknown-fields.ts'
 import { uploads } from './api/uploads.ts'
 import { webChats } from './api/web-chats.ts'
@@ -47,12 +53,17 @@ const BODY_BYTES = 1024 * 1024
 const WITH_ATTACHMENTS = /^\/api\/(?:v1\/drafts|v1\/messages\/outgoing|agents\/tools\/sendEmail)\b/i
 const ATTACHMENT_BODY_BYTES = 15 * 1024 * 1024
 /** A form of these is counted while it is read (api/uploads.ts): here one without a length would be held in memory first. */
-const UPLOADS = /^\/api\/v1\/attachments\/?$/i
+const UPLOADS = /^\/api\/v1\/(?:chat\/)?attachments\/?$/i
 const isForm = (c: Context) => /^multipart\/form-data\b/i.test(c.req.header('content-type') ?? '')
 
 const base = new OpenAPIHono<Access>({ strict: false })
 base.use(requestId({ headerName: 'x-request-id', limitLength: 64 }))
-base.use(secureHeaders())
+// The chat's page stands in frames of other pages, and says itself in which (api/chat-pages.ts).
+const [secure, framed] = [
+  secureHeaders(),
+  secureHeaders({ xFrameOptions: false, crossOriginResourcePolicy: 'cross-origin' }),
+]
+base.use((c, next) => (c.req.path.startsWith('/chat/') ? framed : secure)(c, next))
 const limited = (maxSize: number) =>
   bodyLimit({
     maxSize,
@@ -74,6 +85,16 @@ base.use((c, next) => {
   if (UPLOADS.test(c.req.path) && isForm(c)) return next()
   return (WITH_ATTACHMENTS.test(c.req.path) ? large : ordinary)(c, next)
 })
+// What a widget asks comes from other origins. No cookie goes along, and on which pages a chat may stand is looked at behind this.
+const fromAnywhere = cors({
+  origin: '*',
+  allowHeaders: ['authorization', 'content-type'],
+  allowMethods: ['GET', 'POST', 'PUT'],
+  exposeHeaders: ['retry-after', 'x-request-id'],
+  maxAge: 7200,
+})
+base.use('/api/v1/chat/*', fromAnywhere)
+base.use('/api/v1/web-chats/:id/sessions', fromAnywhere)
 base.use('/api/v1/*', access)
 base.use('/api/v1/*', idempotency)
 base.use('/api/v1/*', unknownFields(base))
@@ -102,6 +123,8 @@ export const app = base
   .route('/api/v1/messages', messages)
   .route('/api/v1/attachments', uploads)
   .route('/api/v1/web-chats', webChats)
+  .route('/api/v1/web-chats', chatSessions)
+  .route('/api/v1/chat', chat)
   .route('/api/v1/drafts', drafts)
   .route('/api/v1/me', me)
   .route('/api/v1/members', members)
@@ -113,6 +136,7 @@ export const app = base
   .route('/api/v1/articles', articles)
   .route('/api/v1/endpoints', endpoints)
   .route('/api/v1/site', site)
+  .route('/api/v1/ws', siteLive)
   .route('/api/v1/contacts', contacts)
   .route('/api/secure-tokens', secureTokens)
   .route('/api/sites', siteSettings)
@@ -120,6 +144,8 @@ export const app = base
   .route('/api/agents/tools', sendEmail)
   .route('/api/auth', signIn)
   .route('/', oneTimePages)
+  .route('/', chatPages)
+  .route('/stop', stop)
   .route('/docs', docs)
   .route('/files', files)
   .route('/hooks', hooks)

@@ -8,6 +8,7 @@ export { Endpoint } from './endpoint/endpoint.ts'
 export { Limits } from './limits/limits.ts'
 export { ImapBridge } from './mail/imap-bridge.ts'
 export { Mailbox } from './mailbox/mailbox.ts'
+export { Site } from './site/site.ts'
 
 export default {
   fetch: app.fetch,

@@ -20,6 +20,7 @@ import {
   tellKeyUsed,
   USUAL_RATE,
 } from '../store/api-keys.ts'
+import { type ContactToken, isContactToken, readContactToken } from '../store/contact-tokens.ts'
 import { db } from '../store/db.ts'
 import {
   inboxesOf,
@@ -29,17 +30,20 @@ import {
   tellTokenUsed,
   tokenUseIsNews,
 } from '../store/members.ts'
+import { chatKnown, mayStandOn } from '../store/visitors.ts'
 import { type Audited, writeAudit } from './audit.ts'
 import { Refusal } from './problems.ts'
 
 /** Whoever asks. What a key may do its scopes say; what it may see is what an admin sees. `inboxes` and `scopes` null are all of them. */
 export interface Who {
-  kind: 'key' | 'member'
+  kind: 'key' | 'member' | 'contact'
   id: string
   name: string
   role: Role
   inboxes: string[] | null
   scopes: readonly Scope[] | null
+  /** Of a contact: what the token of their session says. */
+  visitor?: ContactToken
 }
 
 export type Access = {
@@ -129,6 +133,7 @@ async function whoAsks(c: Context<Access>): Promise<Asker | null> {
     givenKey(c.req.header('authorization'), c.req.header('x-api-key')) ??
     keyInProtocol(c.req.header('sec-websocket-protocol'))
   // A key that is no good is not made good by who else might be asking.
+  if (given !== null && isContactToken(given)) return ofContact(c, given)
   if (given !== null) return (await ofKey(c.env, given)) ?? (await ofToken(c.env, given))
   return (await ofCloudflareAccess(c)) ?? (await ofSession(c))
 }
@@ -170,6 +175,26 @@ async function ofToken(env: Env, given: string): Promise<Asker | null> {
   const at = Date.now()
   if (rewritten !== null || tokenUseIsNews(member, at)) await tellTokenUsed(d1, member, at, rewritten)
   return memberAsker(member)
+}
+
+/** Requests a minute of one visitor, beside what they say over the socket. */
+const VISITOR_RATE = 60
+
+/** @throws Refusal where a page asks that is not the one the token was made for, or that the chat may no longer stand on */
+async function ofContact(c: Context<Access>, given: string): Promise<Asker | null> {
+  const visitor = await readContactToken(settings(c.env).KEK, given, Date.now())
+  if (!visitor) return null
+  const { siteId, webChatId, contactId, name, origin } = visitor
+  const chat = await chatKnown(c.env, siteId, webChatId)
+  if (!chat) return null
+  const asked = c.req.header('origin') ?? origin
+  if (asked !== origin || !mayStandOn(c.env, c.req.url, chat, origin)) throw new Refusal('origin_not_allowed')
+  return {
+    siteId,
+    who: { kind: 'contact', id: contactId, name, role: 'agent', inboxes: [webChatId], scopes: [], visitor },
+    session: null,
+    rate: VISITOR_RATE,
+  }
 }
 
 async function ofSession(c: Context<Access>): Promise<Asker | null> {

@@ -29,6 +29,10 @@ const ContactSchema = z
     name: z.string(),
     avatar: z.string().nullable(),
     address: z.string().nullable(),
+    claimedAddress: z
+      .string()
+      .nullable()
+      .openapi({ description: 'What a visitor of a web chat says theirs is; it proves nothing.' }),
     sourceId: z.string().nullable(),
     vip: z.boolean(),
     labels,
@@ -166,7 +170,7 @@ export const contacts = noun()
     const { address = null, ...typed } = c.req.valid('json')
     const id = await idOf(c)
     const contact: Contact = {
-      ...{ siteId: c.get('siteId'), id, address, createdAt: madeAt(c) },
+      ...{ siteId: c.get('siteId'), id, address, claimedAddress: null, createdAt: madeAt(c) },
       ...columnsOf({ name: address ?? '', avatar: null, vip: false, sourceId: null, labels: '[]' }, typed),
     }
     const { d1, handOut } = primary(c)
@@ -303,6 +307,7 @@ function contactJson(contact: Contact): z.infer<typeof ContactSchema> {
     name: contact.name,
     avatar: contact.avatar,
     address: contact.address,
+    claimedAddress: contact.claimedAddress,
     sourceId: contact.sourceId,
     vip: contact.vip,
     labels: labelsOf(contact),

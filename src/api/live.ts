@@ -52,19 +52,19 @@ export const live = noun().openapi(watch, async c => {
     )
   }
   const winner = await winnerOf(c.env.DB, siteId, id)
-  if (winner) throw new Moved(`/api/v1/conversations/${winner}/ws`)
+  if (winner && kind !== 'contact') throw new Moved(`/api/v1/conversations/${winner}/ws`)
   const watches: Watches = {
     who: { kind, id: whoId, name },
     mayWrite: mayDo('PATCH /api/v1/conversations/{id}', { kind, role, scopes }),
     inboxes,
     since: c.req.valid('query').since ?? null,
   }
-  const answer = await c.env.CONVERSATION.getByName(`${siteId}/${id}`).fetch('https://conversation/', {
-    headers: { upgrade: 'websocket', [WATCHES]: encodeURIComponent(JSON.stringify(watches)) },
-  })
+  let answer = await opened(c.env, siteId, winner ?? id, winner ? fromAnew(watches) : watches)
   if (answer.status === 308) {
     const { movedTo } = (await answer.json()) as { movedTo: string }
-    throw new Moved(`/api/v1/conversations/${movedTo}/ws`)
+    // A browser follows no redirect to a socket: a visitor is led there.
+    if (kind !== 'contact') throw new Moved(`/api/v1/conversations/${movedTo}/ws`)
+    answer = await opened(c.env, siteId, movedTo, fromAnew(watches))
   }
   if (!answer.webSocket) throw new Refusal('not_found')
   const offered =
@@ -78,3 +78,14 @@ export const live = noun().openapi(watch, async c => {
     ...(offered.includes(PROTOCOL) ? { headers: { 'sec-websocket-protocol': PROTOCOL } } : {}),
   }) as never
 })
+
+function opened(env: Env, siteId: string, id: string, watches: Watches): Promise<Response> {
+  return env.CONVERSATION.getByName(`${siteId}/${id}`).fetch('https://conversation/', {
+    headers: { upgrade: 'websocket', [WATCHES]: encodeURIComponent(JSON.stringify(watches)) },
+  })
+}
+
+/** Another conversation counts otherwise. */
+function fromAnew(watches: Watches): Watches {
+  return { ...watches, since: null }
+}

@@ -174,7 +174,7 @@ async function meJson(c: Context<Access>, siteId: string): Promise<z.infer<typeo
       ? []
       : await membersByAddress(d1, vouchedFor)
   return {
-    kind: who.kind,
+    kind: who.kind === 'key' ? 'key' : 'member',
     id: who.id,
     name: who.name,
     site: { id: siteId, name: await nameOfSite(d1, siteId) },

@@ -305,13 +305,22 @@ export const messages = noun()
     const { id, n } = c.req.valid('param')
     const row = await found(c.env, c.get('siteId'), c.get('who'), id)
     if (!detailsOf(row).attachments?.[Number(n)]) throw new Refusal('not_found')
-    const { KEK, PUBLIC_URL } = settings(c.env)
-    const until = Date.now() + LINK_MS
-    const place = `${row.id}/${Number(n)}`
-    const token = await handOut(KEK, row.siteId, 'attachment', `${place}?${until}`)
-    const url = new URL(`/files/${row.siteId}/${place}?until=${until}&token=${token}`, PUBLIC_URL)
-    return c.json({ url: url.href, expiresAt: String(until) }, 200)
+    return c.json(await linkTo(c.env, row, Number(n)), 200)
   })
+
+/** To an attachment that the message has. */
+export async function linkTo(
+  env: Env,
+  row: MessageRow,
+  n: number,
+): Promise<{ url: string; expiresAt: string }> {
+  const { KEK, PUBLIC_URL } = settings(env)
+  const until = Date.now() + LINK_MS
+  const place = `${row.id}/${n}`
+  const token = await handOut(KEK, row.siteId, 'attachment', `${place}?${until}`)
+  const url = new URL(`/files/${row.siteId}/${place}?until=${until}&token=${token}`, PUBLIC_URL)
+  return { url: url.href, expiresAt: String(until) }
+}
 
 /** The bytes of an attachment; where they still are on the mail server they are fetched first. @throws Refusal */
 export async function attachmentOf(env: Env, row: MessageRow, n: number): Promise<Response> {

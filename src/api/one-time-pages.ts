@@ -3,11 +3,11 @@
  * needs no more than a browser. Looking at one uses nothing up (mail scanners look); sending the form does.
  */
 import { type Context, Hono } from 'hono'
-import { html, raw } from 'hono/html'
-import type { HtmlEscapedString } from 'hono/utils/html'
+import { html } from 'hono/html'
 import { z } from 'zod'
 import { normaliseAddress } from '../domain/address.ts'
 import { PASSWORD_CHARACTERS, weakness } from '../domain/password.ts'
+import { addressOf, type Limit, limitOf } from '../limits/attempts.ts'
 import { log } from '../log.ts'
 import { addAuditEntry } from '../store/audit.ts'
 import { db } from '../store/db.ts'
@@ -16,11 +16,11 @@ import { memberById } from '../store/members.ts'
 import { addressOfUser, join, linkOf, type OneTimeLink, sitesOf, userWithAddress } from '../store/sign-in.ts'
 import { nameOfSite } from '../store/sites.ts'
 import type { Access } from './access.ts'
+import { guard, type Html, page } from './html-page.ts'
 import { ONE_LINE } from './inbox-fields.ts'
-import { addressOf, forgiveAll, type Limit, limitOf, passwordLimits, sessionOf, takeAll } from './sign-in.ts'
+import { forgiveAll, passwordLimits, sessionOf, takeAll } from './sign-in.ts'
 
 type C = Context<Access>
-type Html = HtmlEscapedString | Promise<HtmlEscapedString>
 
 /** What the form is about. */
 interface Asked {
@@ -33,23 +33,6 @@ interface Asked {
   proves: boolean
   /** Who signs in as that member now. */
   userId: string | null
-}
-
-const STYLE = `
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 10vh auto; padding: 0 1rem; color: #1c1c1e; background: #fff }
-h1 { font-size: 1.4rem }
-label { display: block; margin: 1rem 0 }
-input:not([type=hidden]) { display: block; box-sizing: border-box; width: 100%; padding: .5rem; font: inherit; border: 1px solid #8e8e93; border-radius: .4rem }
-button { padding: .6rem 1.2rem; font: inherit; color: #fff; background: #0b5fff; border: 0; border-radius: .4rem }
-[role=alert] { padding: .6rem .8rem; border-left: .25rem solid #c1121f; background: #fdecee }
-@media (prefers-color-scheme: dark) { body { color: #f2f2f7; background: #1c1c1e } input:not([type=hidden]) { color: inherit; background: #2c2c2e } [role=alert] { background: #4a1d22 } }
-`
-
-/** Nothing is loaded, nothing runs, and of styles this one alone is taken: by its digest (CSP3 §8.2). */
-async function policy(): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(STYLE)))
-  const style = `'sha256-${btoa(String.fromCharCode(...digest))}'`
-  return `default-src 'none'; style-src ${style}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'`
 }
 
 export const oneTimePages = new Hono<Access>({ strict: false })
@@ -72,14 +55,6 @@ for (const kind of ['setup', 'invite', 'reset'] as const)
 function tooMany(c: C, seconds: number): Response | Promise<Response> {
   c.header('retry-after', String(seconds))
   return c.html(page('Too many attempts', html`<p>Try again later. The link stays good.</p>`), 429)
-}
-
-/** The address of this page is a secret: no other site, no cache and no frame gets it. */
-async function guard(c: C): Promise<void> {
-  c.header('content-security-policy', await policy())
-  c.header('cache-control', 'no-store')
-  c.header('referrer-policy', 'no-referrer')
-  c.header('x-robots-tag', 'noindex')
 }
 
 async function askedFor(c: C, kind: OneTimeLink['kind']): Promise<Asked | null> {
@@ -237,19 +212,4 @@ function gone(kind: OneTimeLink['kind']): Html {
     reset: html`<p>Ask for another one.</p>`,
   }
   return html`<p>It was used, ran out, was taken back, or was not copied whole.</p>${next[kind]}`
-}
-
-function page(title: string, body: Html): Html {
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<style>${raw(STYLE)}</style>
-</head>
-<body><main><h1>${title}</h1>
-${body}
-</main></body>
-</html>`
 }

@@ -10,7 +10,15 @@ import { isUuid } from '../domain/ids.ts'
 import { settings } from '../env.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
-import { addUpload, putUpload, takeUploads, type Upload, untakenUpload, uploadKey } from '../store/uploads.ts'
+import {
+  addUpload,
+  attachmentFrom,
+  putUpload,
+  takeUploads,
+  type Upload,
+  untakenUpload,
+  uploadKey,
+} from '../store/uploads.ts'
 import { fileName, MEDIA_TYPE } from './attachments.ts'
 import { download } from './download.ts'
 import { BrokenForm, boundaryOf, type FormPart, FormTooLarge, readForm } from './multipart.ts'
@@ -46,14 +54,14 @@ const UploadSchema = z
 
 const NO_FORM = ['Send a form (multipart/form-data) with the field "file".', 'file'] as const
 
-const mustBeForm = createMiddleware(async (c, next) => {
+export const mustBeForm = createMiddleware(async (c, next) => {
   if (!/^multipart\/form-data\b/i.test(c.req.header('content-type') ?? ''))
     throw new Refusal('missing_field', ...NO_FORM)
   await next()
 })
 
 /** As the document has it. Were it a schema of zod, the whole form would be read into memory to be checked by it. */
-const UploadForm = {
+export const UploadForm = {
   type: 'object',
   properties: { file: { type: 'string', format: 'binary' } },
   required: ['file'],
@@ -119,7 +127,7 @@ export const uploads = noun()
 type About = Pick<Upload, 'filename' | 'contentType' | 'size'>
 
 /** The one file of a form, put where it belongs while it arrives. Where the form is refused nothing is left there. @throws Refusal */
-async function receivedFile(request: Request, mail: R2Bucket, key: string): Promise<About> {
+export async function receivedFile(request: Request, mail: R2Bucket, key: string): Promise<About> {
   const boundary = boundaryOf(request.headers.get('content-type') ?? '')
   if (!boundary || !request.body) throw new Refusal('missing_field', ...NO_FORM)
   if (Number(request.headers.get('content-length') ?? 0) > FORM_BYTES) throw new Refusal('too_large')
@@ -186,15 +194,7 @@ export async function takenAttachments(
         `attachments.${n}`,
       )
   }
-  return all.map(upload => ({
-    filename: upload.filename,
-    contentType: upload.contentType,
-    size: upload.size,
-    disposition: 'attachment',
-    contentId: null,
-    key: uploadKey(siteId, upload.id),
-    part: null,
-  }))
+  return all.map(attachmentFrom)
 }
 
 /** What an upload or a message says of itself is named by its id, and not fetched from us. */

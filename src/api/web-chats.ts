@@ -2,7 +2,14 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { isUuid } from '../domain/ids.ts'
 import { db } from '../store/db.ts'
-import { type InboxRow, inboxesOf, replySettingsOf, type WebChatSettings } from '../store/inboxes.ts'
+import {
+  emailInboxById,
+  type InboxRow,
+  inboxesOf,
+  type WebChatSettings,
+  webChatSettingsOf,
+} from '../store/inboxes.ts'
+import { identitySecret } from '../store/visitors.ts'
 import { addWebChat, changeWebChat, newWebChat, removeWebChat, webChatById } from '../store/web-chats.ts'
 import { seesInbox, type Who } from './access.ts'
 import { assistantMustExist } from './assistants.ts'
@@ -11,6 +18,7 @@ import { cursor, limit, listOf, pageOf, readCursor } from './lists.ts'
 import { byId, jsonBody, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 import { idOf } from './requests.ts'
+import { appearanceFields, appearanceJson, appearanceOf } from './web-chat-fields.ts'
 
 const {
   name,
@@ -35,9 +43,16 @@ const fields = {
     paused,
     whenClosed,
   },
+  ...appearanceFields,
 }
 const WebChatSchema = z
-  .object({ id: z.uuid(), channelType: z.literal('web'), ...fields, createdAt: z.string() })
+  .object({
+    id: z.uuid(),
+    channelType: z.literal('web'),
+    ...fields,
+    hasIdentitySecret: z.boolean().openapi({ description: 'Whether who visitors are can be signed.' }),
+    createdAt: z.string(),
+  })
   .openapi('WebChat')
 const WebChatChange = z.strictObject(fields).partial().openapi('WebChatChange')
 const NewWebChat = WebChatChange.required({ name: true }).openapi('NewWebChat')
@@ -90,6 +105,22 @@ const change = createRoute({
   responses: { ...shown, ...refusals('not_found', ...written) },
 })
 
+const makeSecret = createRoute({
+  method: 'post',
+  path: '/{id}/identity-secret',
+  summary: 'Make the secret by which a page proves who its visitor is',
+  description:
+    'Shown this once; the one before is no good from now on. docs/widget.md says how a page signs with it, and that it never goes into a page.',
+  request: byId,
+  responses: {
+    200: {
+      description: 'The secret',
+      content: json(z.object({ secret: z.string() }).openapi('IdentitySecret')),
+    },
+    ...refusals('unknown_field', 'not_found', 'unauthorized', 'forbidden'),
+  },
+})
+
 const remove = createRoute({
   method: 'delete',
   path: '/{id}',
@@ -114,6 +145,7 @@ export const webChats = noun()
     const typed = c.req.valid('json')
     const siteId = c.get('siteId')
     await assistantMustExist(c.env, siteId, typed.assistantId)
+    await mailInboxMustExist(c.env, siteId, typed.mailInboxId)
     const about = {
       id: await idOf(c),
       siteId,
@@ -135,10 +167,20 @@ export const webChats = noun()
     const siteId = c.get('siteId')
     const row = await found(c.env, siteId, c.get('who'), c.req.valid('param').id)
     await assistantMustExist(c.env, siteId, typed.assistantId)
+    await mailInboxMustExist(c.env, siteId, typed.mailInboxId)
     const { name = row.name, assistantId = row.assistantId, paused = row.paused } = typed
-    const settings = JSON.stringify({ ...replySettingsOf(row), ...settingsOf(typed) })
+    const settings = JSON.stringify({ ...webChatSettingsOf(row), ...settingsOf(typed) })
     await changeWebChat(db(c.env.DB), siteId, row.id, { name, assistantId, paused, settings })
     return c.json(webChatJson({ ...row, name, assistantId, paused, settings }), 200)
+  })
+  .openapi(makeSecret, async c => {
+    const siteId = c.get('siteId')
+    const row = await found(c.env, siteId, c.get('who'), c.req.valid('param').id)
+    const before = webChatSettingsOf(row)
+    const identityVersion = before.identityVersion + 1
+    const settings = JSON.stringify({ ...before, identityVersion })
+    await changeWebChat(db(c.env.DB), siteId, row.id, { settings })
+    return c.json({ secret: (await identitySecret(c.env, siteId, row.id, identityVersion))! }, 200)
   })
   .openapi(remove, async c => {
     const siteId = c.get('siteId')
@@ -153,9 +195,15 @@ async function found(env: Env, siteId: string, who: Who, id: string): Promise<In
   return row
 }
 
+async function mailInboxMustExist(env: Env, siteId: string, id: string | null | undefined): Promise<void> {
+  if (id && !(await emailInboxById(db(env.DB), siteId, id)))
+    throw new Refusal('invalid_field', 'There is no e-mail inbox with that id.', 'mailInboxId')
+}
+
 /** Seconds here, milliseconds there. */
 function settingsOf(typed: z.infer<typeof WebChatChange>): Partial<WebChatSettings> {
-  const { mode, responseDelay, senderNameAwareness, timeZone, replyHours, whenClosed } = typed
+  const { mode, responseDelay, senderNameAwareness, timeZone, replyHours, whenClosed, ...others } = typed
+  const { name: _, assistantId: __, paused: ___, ...appearance } = others
   return {
     ...(mode === undefined ? {} : { mode }),
     ...(responseDelay === undefined ? {} : { delayMs: responseDelay * 1000 }),
@@ -163,11 +211,12 @@ function settingsOf(typed: z.infer<typeof WebChatChange>): Partial<WebChatSettin
     ...(timeZone === undefined ? {} : { timeZone }),
     ...(replyHours === undefined ? {} : { hours: replyHours }),
     ...(whenClosed === undefined ? {} : { whenClosed }),
+    ...appearanceOf(appearance),
   }
 }
 
 function webChatJson(row: InboxRow): z.infer<typeof WebChatSchema> {
-  const own = replySettingsOf(row)
+  const own = webChatSettingsOf(row)
   return {
     id: row.id,
     channelType: 'web',
@@ -180,6 +229,7 @@ function webChatJson(row: InboxRow): z.infer<typeof WebChatSchema> {
     replyHours: own.hours,
     paused: row.paused,
     whenClosed: own.whenClosed,
+    ...appearanceJson(own),
     createdAt: String(row.createdAt),
   }
 }

@@ -29,6 +29,11 @@ export interface Question {
   cited: string[]
   /** IETF tag of the language the contact writes, or 'und'. */
   language: string
+  /**
+   * Told what has been written of the answer so far, whole, where somebody waits for it. What was told is good to be read; the answer may
+   * still turn out to be another one.
+   */
+  written?: (text: string) => void
 }
 
 export interface Answer {

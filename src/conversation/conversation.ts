@@ -27,18 +27,22 @@ import type { Phase } from '../domain/outbox.ts'
 import { type Problem, problem } from '../domain/problem.ts'
 import type { ConversationChange } from '../domain/status.ts'
 import { replySubject } from '../domain/thread.ts'
+import { settings } from '../env.ts'
 import { log } from '../log.ts'
+import { closeToo } from '../sockets/socket.ts'
 import { project, removeCopy } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { derivedId } from '../store/ids.ts'
 import { type InboxRow, inboxById, replySettingsOf } from '../store/inboxes.ts'
 import { winnerOf } from '../store/merges.ts'
-import type { Watcher } from '../wire/frame.ts'
+import type { SayFrame, Watcher } from '../wire/frame.ts'
 import { clear, clearMessages, leaveBehind, leftBehind } from './erasing.ts'
-import { asEvent, type Said } from './incoming.ts'
+import { asEvent, type Said, saidInChat } from './incoming.ts'
 import { Indexing, wordsChange } from './indexing.ts'
 import { Memory, type OwedEffect } from './memory.ts'
 import { perform } from './perform.ts'
+import { Sayings } from './sayings.ts'
+import { siteChange, siteGone } from './site-row.ts'
 import { Sockets } from './sockets.ts'
 import { noted, tell } from './telling.ts'
 
@@ -110,7 +114,8 @@ const RETRY_MS = [1_000, 5_000, 30_000, 120_000, 600_000]
 export class Conversation extends DurableObject<Env> {
   readonly #memory = new Memory(this.ctx.storage.sql)
   readonly #sockets = new Sockets(this.ctx, this.env)
-  /** Up to which `seq` D1 has its copy; behind the truth after an eviction, which only makes a copy be written again. */
+  readonly #sayings = new Sayings()
+  /** Up to which `seq` D1 and the site have their copies; behind the truth after an eviction, which only makes a copy be written again. */
   #projected: number | null = null
   #projecting: Promise<void> | null = null
   /** Of D1, where the last copy landed. */
@@ -142,6 +147,7 @@ export class Conversation extends DurableObject<Env> {
     const before = this.#memory.state()
     if (!before || (said.inboxes && !said.inboxes.includes(before.inboxId)))
       return { problem: problem('not_found') }
+    if (said.visitor && said.visitor.contactId !== before.contact.id) return { problem: problem('not_found') }
     // What becomes of a closed one hangs on a setting alone.
     const inbox = await this.#inbox(before, before.status === 'closed' ? 0 : INBOX_FRESH_MS)
     // It may have become part of another one meanwhile, or may be no more.
@@ -161,6 +167,16 @@ export class Conversation extends DurableObject<Env> {
       conversationId: state.id,
       bookmark: this.#bookmark,
     }
+  }
+
+  /** Its contact is somebody we know: what they said before they were known is theirs. Safe to repeat. */
+  async belongTo(from: string, contact: ConversationState['contact']): Promise<void> {
+    const winner = await this.#whereItWent()
+    if (winner) return winner.belongTo(from, contact)
+    const state = this.#memory.state()
+    if (state?.contact.id !== from) return
+    this.#take(state, { type: 'contact_known', contact }, Date.now())
+    await this.#settle()
   }
 
   /** What the contact says after this one was closed is said in another one, which is linked to it. */
@@ -744,6 +760,8 @@ export class Conversation extends DurableObject<Env> {
     const state = this.#memory.state()
     if (!state || (asked.inboxes && !asked.inboxes.includes(state.inboxId)))
       return new Response(null, { status: 404 })
+    if (asked.who.kind === 'contact' && asked.who.id !== state.contact.id)
+      return new Response(null, { status: 404 })
     const missed =
       asked.since === null
         ? this.#memory.messages(state.length - NEWEST - 1)
@@ -751,16 +769,43 @@ export class Conversation extends DurableObject<Env> {
     return this.#sockets.accept(asked.who, asked.mayWrite, state, missed)
   }
 
-  override webSocketMessage(socket: WebSocket, text: string | ArrayBuffer): void {
+  override async webSocketMessage(socket: WebSocket, text: string | ArrayBuffer): Promise<void> {
+    const heard = this.#sockets.received(socket, text)
     const state = this.#memory.state()
-    const read = this.#sockets.received(socket, text) === 'read'
-    if (state && read && state.movedTo === undefined)
-      this.#take(state, { type: 'conversation_changed', change: { read: true } }, Date.now())
+    if (!heard || !state) return
+    const { who, frame } = heard
+    if (frame.type === 'say') return this.#hear(socket, who, frame, state)
+    if (state.movedTo !== undefined) return
+    if (who.kind === 'contact') this.#take(state, { type: 'contact_read' }, Date.now())
+    else this.#take(state, { type: 'conversation_changed', change: { read: true } }, Date.now())
+  }
+
+  /** What a visitor said, who hears of what came of it by the frame about it, or why it was not taken. */
+  async #hear(socket: WebSocket, who: Watcher, frame: SayFrame, state: ConversationState): Promise<void> {
+    const refuse = (why: Pick<Problem, 'code' | 'message'>, retryAfter?: number) =>
+      this.#sockets.refuse(socket, {
+        ...{ code: why.code, message: why.message, sentAs: frame.id },
+        ...(retryAfter === undefined ? {} : { retryAfter }),
+      })
+    const wait = this.#sayings.wait(Date.now())
+    if (wait > 0) return refuse(problem('rate_limited', 'These were many messages at once.'), wait)
+    try {
+      const said = await saidInChat(this.env, state.siteId, who.id, frame)
+      const known = 'problem' in said ? null : this.#memory.message(said.id)
+      const answer = 'problem' in said ? said : await this.say(said)
+      if ('problem' in answer) return refuse(answer.problem)
+      // Said once more because its answer was lost: here it is.
+      if (known) this.#sockets.show(socket, this.#memory.state() ?? state, [known])
+      // It was closed, and goes on in another one.
+      if (answer.conversationId !== state.id) this.#sockets.lead(socket, answer.conversationId)
+    } catch (error) {
+      log('say_failed', { conversation: state.id }, error)
+      refuse(problem('unavailable'))
+    }
   }
 
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
-    // A code that nobody may send, such as 1006, closes it all the same.
-    socket.close(code >= 4000 || code === 1000 ? code : 1000, reason)
+    closeToo(socket, code, reason)
     this.#sockets.presence(socket)
   }
 
@@ -837,11 +882,14 @@ export class Conversation extends DurableObject<Env> {
         state: () => this.#memory.state()!,
         message: id => this.#memory.message(id),
         messages: () => this.#memory.messages(),
+        isContactHere: () => this.#sockets.isContactHere(),
+        writes: text => this.#sockets.writes(effect.id, text),
         copied: () => this.#project(),
         handOver: (to, owes) => this.#handOver(to, owes),
       })
       // Erased while it was at work: nothing is left to say it to.
       if (!this.#memory.state()) return
+      if (event?.type === 'not_yet') return this.#memory.retry(effect.id, event.dueAt)
       this.#memory.done(effect.id)
       if (event) {
         const made = event.type === 'answer_made' ? { ...event, living: this.#living() } : event
@@ -857,8 +905,10 @@ export class Conversation extends DurableObject<Env> {
         { conversation: this.#memory.state()?.id, effect: effect.id, attempts: owed.attempts },
         error,
       )
+    } finally {
+      this.#sockets.writes(effect.id, null)
+      this.#arm()
     }
-    this.#arm()
   }
 
   /** One at a time, so that what happened first is told first. */
@@ -918,10 +968,16 @@ export class Conversation extends DurableObject<Env> {
     const state = this.#memory.state()!
     const since = this.#projected ?? this.#memory.projected()
     // What is here on its way to another conversation is copied there.
-    if (state.movedTo !== undefined) await removeCopy(this.env.DB, state)
+    const site = this.env.SITE.getByName(state.siteId)
+    if (state.movedTo !== undefined)
+      await Promise.all([removeCopy(this.env.DB, state), site.gone(siteGone(state, state.movedTo))])
     else {
       const session = this.env.DB.withSession('first-primary')
-      await project(session, state, this.#memory.changedSince(since), this.#nextDue())
+      const last = state.lastMessage && this.#memory.message(state.lastMessage.id)
+      await Promise.all([
+        project(session, state, this.#memory.changedSince(since), this.#nextDue()),
+        site.changed(siteChange(state, last, settings(this.env).PUBLIC_URL)),
+      ])
       this.#landed = session.getBookmark()
     }
     this.#projected = state.seq

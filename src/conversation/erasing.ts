@@ -93,6 +93,11 @@ async function cleared(left: Left, env: Env, siteId: string): Promise<void> {
     case 'rows':
       await forgetConversation(env.DB, siteId, left.of, Date.now())
       await forgetWords(env.SEARCH, siteId, left.of)
+      await env.SITE.getByName(siteId).gone({
+        conversationId: left.of,
+        seq: Number.MAX_SAFE_INTEGER,
+        to: null,
+      })
       return forgetDeliveries(env, siteId, left.of)
     case 'mails':
       return env.MAILBOX.getByName(`${siteId}/${left.inboxId}`).eraseMails(left.ids)

@@ -26,20 +26,32 @@ import { contactById } from '../store/contacts.ts'
 import { db } from '../store/db.ts'
 import { newId } from '../store/ids.ts'
 import { inboxById, modeNow, replySettingsOf } from '../store/inboxes.ts'
+import { optOutUrl } from '../store/opt-outs.ts'
+import { continueByMail } from './continuing.ts'
 
 export interface Hands {
   env: Env
   state(): ConversationState
   message(id: string): Message | null
   messages(): Message[]
+  /** Whether the contact has the chat open. */
+  isContactHere(): boolean
+  /** What has been written of an answer so far, for those who watch. */
+  writes(text: string): void
   /** Resolves when D1 has the copies of everything up to now. */
   copied(): Promise<void>
   /** Gives everything to the conversation that this one became part of. */
   handOver(to: string, owes: Owes): Promise<void>
 }
 
+/** It is looked at again then. */
+export interface NotYet {
+  type: 'not_yet'
+  dueAt: number
+}
+
 /** @throws where it should be tried again. */
-export async function perform(effect: Effect, hands: Hands): Promise<ConversationEvent | null> {
+export async function perform(effect: Effect, hands: Hands): Promise<ConversationEvent | NotYet | null> {
   switch (effect.kind) {
     case 'ask_assistant':
       return askAssistant(effect, hands)
@@ -52,6 +64,8 @@ export async function perform(effect: Effect, hands: Hands): Promise<Conversatio
       return null
     case 'unsnooze':
       return { type: 'snooze_over', until: effect.until }
+    case 'continue_by_mail':
+      return continueByMail(effect.afterMs, hands)
     case 'send_again':
       return sendAgain(effect.messageId, hands)
     case 'settle':
@@ -65,7 +79,7 @@ export async function perform(effect: Effect, hands: Hands): Promise<Conversatio
 
 async function askAssistant(
   effect: Extract<Effect, { kind: 'ask_assistant' }>,
-  { env, state, message, messages }: Hands,
+  { env, state, message, messages, writes }: Hands,
 ): Promise<ConversationEvent | null> {
   const now = state()
   // Out of date before it began: a newer effect asks for all that was said.
@@ -117,6 +131,9 @@ async function askAssistant(
   const stranger =
     asked.some(one => one.details.authentication === 'fail') ||
     (replyTo !== undefined && !sameAddress(replyTo?.address ?? '', writer ?? ''))
+  // Who waits in a chat sees the answer while it is written; a draft, and a mail, only whole.
+  const streams = !last.details.mail && !effect.draft && again?.do !== 'draft'
+  if (streams) writes('')
   const answer = await assistant.answer({
     channel: last.details.mail ? 'email' : 'chat',
     subject: last.details.subject ?? '',
@@ -138,6 +155,8 @@ async function askAssistant(
     quoted: unseen(asked, all),
     assistantName: row.name,
     language: languageOf([...said, last.details.subject ?? ''].join('\n')),
+    // Out of date meanwhile, or a person has taken over: not another word.
+    ...(streams ? { written: text => state().epoch === effect.epoch && writes(text) } : {}),
   })
   if (answer.text.trim() === '') return missing(answer.problem)
   return answerMade(effect, last, {
@@ -266,6 +285,9 @@ async function send(messageId: string, hands: Hands): Promise<ConversationEvent 
     automatic: automaticMark(message),
     byMachine: !message.details.by && !message.details.fixed,
     original: originalOf(message, hands),
+    unsubscribe: isToUnproved(message, hands)
+      ? await optOutUrl(hands.env, siteId, mail.replyTo.address)
+      : null,
   })
   return refused && { type: 'fate_told', message, status: 'failed', problem: refused }
 }
@@ -276,6 +298,14 @@ async function sendAgain(messageId: string, hands: Hands): Promise<ConversationE
   if (await mailboxOf(hands, message).sendAgain(messageId)) return null
   // The mailbox never had it, or no longer: it is made from what is here.
   return send(messageId, hands)
+}
+
+/** It goes where somebody in a chat said that they read mail. */
+function isToUnproved({ details }: Message, hands: Hands): boolean {
+  return (
+    details.continues !== undefined ||
+    (details.answers ?? []).some(id => hands.message(id)?.details.unproved === true)
+  )
 }
 
 /** RFC 3834 §5: a machine's answer, a machine's own mail, or a person's, which has no mark (C21, C22). */

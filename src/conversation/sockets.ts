@@ -1,55 +1,61 @@
 /**
- * Everybody who has a conversation open. Sockets hibernate: the object may sleep and wake between two frames, so all that is known of one
- * stands in its attachment. A frame about a turn is sent in that turn, and the platform holds it back until the turn is stored.
+ * Everybody who has a conversation open: the team, which sees all of it, and its contact, who sees what was said. A frame about a turn is
+ * sent in that turn, and the platform holds it back until the turn is stored. What is true now and kept nowhere (who types, who is here,
+ * an answer that is being written) goes to who is here now.
  */
 import type { ConversationState, Message } from '../domain/conversation.ts'
 import { settings } from '../env.ts'
-import { ClientFrame, changedFrames, type ServerFrame, type Watcher } from '../wire/frame.ts'
+import {
+  accept,
+  answerPings,
+  attachedTo,
+  CLOSE,
+  heard,
+  isOpen,
+  type Life,
+  send,
+  sendText,
+  tell,
+} from '../sockets/socket.ts'
+import {
+  ClientFrame,
+  changedFrames,
+  chatFrames,
+  FRAME_CHARS,
+  type ServerFrame,
+  type Watcher,
+} from '../wire/frame.ts'
 
-/** Of one socket; the platform keeps 16 KB of it. */
-interface Attached {
+/** Of one socket. */
+interface Attached extends Life {
   who: Watcher
   mayWrite: boolean
-  /** Rights are looked at again when it comes back: it is closed at the first frame after this, ms. */
-  until: number
-  /** Frames since then. */
-  since: number
-  count: number
-  /** Frames that were no good, or too many. */
-  strikes: number
 }
 
-/** Close codes: 4000 and up are an application's own (RFC 6455 §7.4.2). */
-export const CLOSE = { resume: 4000, moved: 4001, erased: 4004, garbage: 4008 } as const
-
-const LASTS_MS = 15 * 60_000
-const WINDOW_MS = 10_000
-const FRAMES_A_WINDOW = 40
-const STRIKES = 5
-const FRAME_CHARS = 16_384
-/** Who reads slower than this is let go, and comes back with `since`. */
-const BEHIND_BYTES = 1024 * 1024
+/** An answer that is being written: as far as it was told. */
+interface Writing {
+  id: string
+  text: string
+}
 
 export class Sockets {
   readonly #ctx: DurableObjectState
-
   readonly #env: Env
+  #writing: Writing | null = null
 
   constructor(ctx: DurableObjectState, env: Env) {
     this.#ctx = ctx
     this.#env = env
-    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
+    answerPings(ctx)
   }
 
   /** @param missed what changed since the client was here last */
   accept(who: Watcher, mayWrite: boolean, state: ConversationState, missed: readonly Message[]): Response {
-    const { 0: theirs, 1: ours } = new WebSocketPair()
-    const at = Date.now()
-    this.#ctx.acceptWebSocket(ours)
-    attach(ours, { who, mayWrite, until: at + LASTS_MS, since: at, count: 0, strikes: 0 })
-    for (const frame of changedFrames(state, missed, settings(this.#env).PUBLIC_URL)) send(ours, frame)
-    if (who.kind === 'member') this.presence()
-    else send(ours, { type: 'presence', here: this.#here() })
+    const { theirs, ours } = accept(this.#ctx, { who, mayWrite }, Date.now())
+    for (const frame of this.#frames(state, missed)(who)) sendText(ours, frame)
+    if (this.#writing) send(ours, { type: 'answer', at: 0, ...this.#writing } satisfies ServerFrame)
+    if (who.kind === 'key') send(ours, this.#presenceFor(who))
+    else this.presence()
     return new Response(null, { status: 101, webSocket: theirs })
   }
 
@@ -57,13 +63,29 @@ export class Sockets {
   changed(state: ConversationState, messages: readonly Message[]): void {
     const all = this.#ctx.getWebSockets()
     if (all.length === 0) return
-    const { PUBLIC_URL } = settings(this.#env)
-    const texts = changedFrames(state, messages, PUBLIC_URL).map(frame => JSON.stringify(frame))
+    const texts = this.#frames(state, messages)
     const at = Date.now()
     for (const socket of all) {
-      if (attachedTo(socket).until < at) socket.close(CLOSE.resume, 'resume')
-      else for (const text of texts) sendText(socket, text)
+      const about = attachedTo<Attached>(socket)
+      for (const text of texts(about.who)) tell(socket, about, text, at)
     }
+  }
+
+  /** What has been written of an answer so far; null: it is over. */
+  writes(id: string, text: string | null): void {
+    if (text === null) {
+      if (this.#writing?.id !== id) return
+      this.#writing = null
+      this.#toAll({ type: 'answer', id, over: true })
+      return
+    }
+    const before = this.#writing?.id === id ? this.#writing.text : ''
+    // What was told stays told; a text that is another one begins anew.
+    const goesOn = before !== '' && text.startsWith(before)
+    if (goesOn && text.length === before.length) return
+    const at = goesOn ? before.length : 0
+    this.#writing = { id, text }
+    this.#toAll({ type: 'answer', id, at, text: text.slice(at) })
   }
 
   /** Everybody is told, and let go. */
@@ -74,81 +96,100 @@ export class Sockets {
     }
   }
 
+  /** One of them is told of some messages once more. */
+  show(socket: WebSocket, state: ConversationState, messages: readonly Message[]): void {
+    for (const text of this.#frames(state, messages)(attachedTo<Attached>(socket).who)) sendText(socket, text)
+  }
+
+  /** One of them goes on in another conversation. */
+  lead(socket: WebSocket, to: string): void {
+    send(socket, { type: 'moved', to } satisfies ServerFrame)
+    socket.close(CLOSE.moved, 'moved')
+  }
+
   /** What a client sent, where it is for the conversation itself; what goes to the others is passed on here. */
-  received(socket: WebSocket, text: string | ArrayBuffer): 'read' | null {
-    const at = Date.now()
-    const about = attachedTo(socket)
-    if (about.until < at) {
-      socket.close(CLOSE.resume, 'resume')
-      return null
-    }
-    const isNew = at - about.since > WINDOW_MS
-    const now = { ...about, since: isNew ? at : about.since, count: isNew ? 1 : about.count + 1 }
-    const frame = now.count > FRAMES_A_WINDOW ? 'rate_limited' : parsed(text)
-    if (frame === 'rate_limited' || frame === 'bad_frame') {
-      const strikes = now.strikes + 1
-      attach(socket, { ...now, strikes })
-      if (strikes > STRIKES) socket.close(CLOSE.garbage, 'too much that was no good')
-      else send(socket, { type: 'error', code: frame, message: WHY[frame] })
-      return null
-    }
-    attach(socket, now)
+  received(
+    socket: WebSocket,
+    text: string | ArrayBuffer,
+  ): { who: Watcher; frame: Exclude<ClientFrame, { type: 'typing' }> } | null {
+    const frame = heard(socket, text, ClientFrame, Date.now(), FRAME_CHARS)
+    if (!frame) return null
+    const { who, mayWrite } = attachedTo<Attached>(socket)
     if (frame.type === 'typing') {
-      this.#toOthers(socket, { type: 'typing', who: now.who, on: frame.on })
+      this.#types(socket, who, frame.on)
       return null
     }
-    if (!now.mayWrite) send(socket, { type: 'error', code: 'forbidden', message: WHY.forbidden })
-    return now.mayWrite ? 'read' : null
+    const may = who.kind === 'contact' || (frame.type === 'read' && mayWrite)
+    if (may) return { who, frame }
+    this.refuse(socket, { code: 'forbidden', message: FORBIDDEN[frame.type] })
+    return null
+  }
+
+  refuse(socket: WebSocket, why: Omit<Extract<ServerFrame, { type: 'error' }>, 'type'>): void {
+    send(socket, { type: 'error', ...why } satisfies ServerFrame)
   }
 
   /** @param gone one that is closing, and still counted by the platform */
   presence(gone?: WebSocket): void {
-    const frame: ServerFrame = { type: 'presence', here: this.#here(gone) }
-    for (const socket of this.#ctx.getWebSockets()) if (socket !== gone) send(socket, frame)
+    const [team, contact] = [
+      this.#presenceFor({ kind: 'key' }, gone),
+      this.#presenceFor({ kind: 'contact' }, gone),
+    ]
+    for (const socket of this.#ctx.getWebSockets())
+      if (socket !== gone) send(socket, attachedTo<Attached>(socket).who.kind === 'contact' ? contact : team)
+  }
+
+  /** Whether its contact has it open. */
+  isContactHere(): boolean {
+    return this.#here().some(who => who.kind === 'contact')
+  }
+
+  #presenceFor({ kind }: Pick<Watcher, 'kind'>, gone?: WebSocket): ServerFrame {
+    const here = this.#here(gone).filter(
+      who => who.kind === 'member' || (who.kind === 'contact' && kind !== 'contact'),
+    )
+    return { type: 'presence', here }
   }
 
   #here(gone?: WebSocket): Watcher[] {
-    const sockets = this.#ctx.getWebSockets().filter(one => one !== gone && one.readyState === WebSocket.OPEN)
-    const members = sockets.map(one => attachedTo(one).who).filter(who => who.kind === 'member')
-    return [...new Map(members.map(who => [who.id, who])).values()]
+    const sockets = this.#ctx.getWebSockets().filter(one => one !== gone && isOpen(one))
+    const all = sockets.map(one => attachedTo<Attached>(one).who)
+    return [...new Map(all.map(who => [`${who.kind} ${who.id}`, who])).values()]
   }
 
-  #toOthers(from: WebSocket, frame: ServerFrame): void {
-    for (const socket of this.#ctx.getWebSockets()) if (socket !== from) send(socket, frame)
+  /** A program types for a person of the team; its own name is nothing for a contact. */
+  #types(from: WebSocket, who: Watcher, on: boolean): void {
+    const outside: Watcher = who.kind === 'key' ? { kind: 'member', id: who.id, name: '' } : who
+    for (const socket of this.#ctx.getWebSockets()) {
+      const to = attachedTo<Attached>(socket).who
+      // A contact does not see themself typing in another tab.
+      if (socket === from || (who.kind === 'contact' && to.kind === 'contact')) continue
+      send(socket, { type: 'typing', who: to.kind === 'contact' ? outside : who, on } satisfies ServerFrame)
+    }
+  }
+
+  #toAll(frame: ServerFrame): void {
+    const text = JSON.stringify(frame)
+    for (const socket of this.#ctx.getWebSockets()) sendText(socket, text)
+  }
+
+  /** Made once for each of both sides, and only where somebody of it is there. */
+  #frames(state: ConversationState, messages: readonly Message[]): (who: Watcher) => readonly string[] {
+    let team: string[] | undefined
+    let contact: string[] | undefined
+    const inText = (frames: ServerFrame[]) => frames.map(frame => JSON.stringify(frame))
+    return who => {
+      if (who.kind === 'contact') {
+        contact ??= inText(chatFrames(state, messages))
+        return contact
+      }
+      team ??= inText(changedFrames(state, messages, settings(this.#env).PUBLIC_URL))
+      return team
+    }
   }
 }
 
-const WHY = {
-  bad_frame: 'This frame is not one that a conversation takes.',
-  rate_limited: 'These were too many frames at once. Wait some seconds.',
-  forbidden: 'You may not change this conversation.',
+const FORBIDDEN = {
+  read: 'You may not change this conversation.',
+  say: 'Only a visitor of the chat says something here; a team answers by the API.',
 } as const
-
-function parsed(text: string | ArrayBuffer): ClientFrame | 'bad_frame' {
-  if (typeof text !== 'string' || text.length > FRAME_CHARS) return 'bad_frame'
-  try {
-    return ClientFrame.safeParse(JSON.parse(text)).data ?? 'bad_frame'
-  } catch {
-    return 'bad_frame'
-  }
-}
-
-function attach(socket: WebSocket, about: Attached): void {
-  socket.serializeAttachment(about)
-}
-
-function attachedTo(socket: WebSocket): Attached {
-  return socket.deserializeAttachment() as Attached
-}
-
-function send(socket: WebSocket, frame: ServerFrame): void {
-  sendText(socket, JSON.stringify(frame))
-}
-
-function sendText(socket: WebSocket, text: string): void {
-  if (socket.readyState !== WebSocket.OPEN) return
-  // workerd has it; the types of the platform do not name it yet.
-  const { bufferedAmount = 0 } = socket as { bufferedAmount?: number }
-  if (bufferedAmount > BEHIND_BYTES) socket.close(CLOSE.resume, 'resume')
-  else socket.send(text)
-}

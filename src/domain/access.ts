@@ -3,8 +3,8 @@
  * everybody, so a new route begins with its row here.
  *
  * Three kinds ask. An API key may do what its scopes say. A member (by session, token or Cloudflare Access) may do what their role says.
- * A contact (the web chat's token, once there is one) may do nothing but where a row says otherwise. What stands in an inbox that the
- * asker may not see is not there for them; that is looked up by the handlers, row by row.
+ * A contact (by the token of a web chat's session) may do nothing but where a row says otherwise, and only in conversations that are
+ * theirs. What stands in an inbox that the asker may not see is not there for them; that is looked up by the handlers, row by row.
  */
 
 /** From the least to the most. */
@@ -57,8 +57,8 @@ export interface Right {
   scope: Scope | null
   /** What it needs besides; null where that is all. */
   also: Scope | null
-  /** The lowest role of a member who may. */
-  role: Role
+  /** The lowest role of a member who may; null where none may. */
+  role: Role | null
   /** Whether a contact's token may. */
   contact: boolean
   /** Whether keys may at all: signing in is for people. */
@@ -74,6 +74,11 @@ function may(scope: Scope | null, role: Role = 'agent', more: Partial<Right> = {
 /** What an admin changes, and what the audit log says of it. */
 function changes(scope: Scope, audit: string, role: Role = 'admin'): Right {
   return may(scope, role, { audit })
+}
+
+/** What visitors of a web chat do, each for themself. */
+function visitors(): Right {
+  return { scope: null, also: null, role: null, contact: true, keys: false, audit: null }
 }
 
 /** About the person themself. */
@@ -119,7 +124,11 @@ export const RIGHTS: Readonly<Record<string, Right | 'anybody'>> = {
   'POST /api/v1/messages/{id}/delivery': may('messages:write'),
   'POST /api/v1/messages/outgoing': may('messages:write'),
 
-  'GET /api/v1/conversations/{id}/ws': may('conversations:read', 'agent', { also: 'messages:read' }),
+  'GET /api/v1/conversations/{id}/ws': may('conversations:read', 'agent', {
+    also: 'messages:read',
+    contact: true,
+  }),
+  'GET /api/v1/ws': may('conversations:read', 'agent', { also: 'messages:read' }),
   'GET /api/v1/contacts': may('contacts:read'),
   'GET /api/v1/contacts/{id}': may('contacts:read'),
   'POST /api/v1/contacts': may('contacts:write'),
@@ -141,6 +150,14 @@ export const RIGHTS: Readonly<Record<string, Right | 'anybody'>> = {
   'GET /api/v1/web-chats/{id}': may('inboxes:read'),
   'PATCH /api/v1/web-chats/{id}': changes('inboxes:write', 'web_chat.changed'),
   'DELETE /api/v1/web-chats/{id}': changes('inboxes:write', 'web_chat.removed'),
+  'POST /api/v1/web-chats/{id}/identity-secret': changes('inboxes:write', 'web_chat.identity_secret_made'),
+  // What a visitor asks first, and what only they may ask.
+  'POST /api/v1/web-chats/{id}/sessions': 'anybody',
+  'POST /api/v1/chat/conversations': visitors(),
+  'POST /api/v1/chat/attachments': visitors(),
+  'POST /api/v1/chat/emails': visitors(),
+  'GET /api/v1/chat/messages/{id}/attachments/{n}/link': visitors(),
+  'PUT /api/v1/chat/messages/{id}/feedback': visitors(),
   'POST /api/v1/inboxes/test-connection': may('inboxes:write', 'admin'),
   'POST /api/v1/inboxes/{id}/check': may('inboxes:write', 'admin'),
   'POST /api/v1/inboxes/{id}/history': changes('inboxes:write', 'inbox.history_started'),
@@ -235,6 +252,8 @@ export interface Asker {
   scopes: readonly string[] | null
 }
 
+const ONLY_VISITORS = 'Only a visitor of a web chat may do that, with the token of their session.'
+
 /** Why this may not be done, as a sentence for whoever asks; null where it may. */
 export function hindrance(right: Right | undefined, asker: Asker): string | null {
   if (!right) return 'Nobody may do that.'
@@ -242,6 +261,7 @@ export function hindrance(right: Right | undefined, asker: Asker): string | null
     case 'contact':
       return right.contact ? null : 'A contact may not do that.'
     case 'key': {
+      if (right.role === null) return ONLY_VISITORS
       if (!right.keys) return 'Only a person who is signed in may do that, not an API key.'
       const lacking = [right.scope, right.also].find(
         scope => scope && !(asker.scopes?.includes(scope) ?? true),
@@ -249,6 +269,7 @@ export function hindrance(right: Right | undefined, asker: Asker): string | null
       return lacking ? `This API key needs the scope ${lacking} for that.` : null
     }
     case 'member':
+      if (right.role === null) return ONLY_VISITORS
       if (ROLES.indexOf(asker.role) >= ROLES.indexOf(right.role)) return null
       return right.role === 'owner' ? 'Only an owner may do that.' : 'Only an owner or an admin may do that.'
   }

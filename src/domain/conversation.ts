@@ -39,6 +39,7 @@ import {
   unchanged,
   withoutDrafts,
 } from './turn.ts'
+import { contactKnown, contactRead, continued, lookedFor } from './visit.ts'
 
 /** `snoozed`: done for now; it opens again at a time, or when the contact writes. */
 export const STATUSES = ['open', 'snoozed', 'closed'] as const
@@ -64,6 +65,8 @@ export interface ConversationState {
   /** The member it is assigned to. */
   assignee?: string | null
   owner: 'assistant' | 'person'
+  /** Since when; missing where it never changed, or changed before this was written down. */
+  ownerSince?: number
   autoReplyEnabled: boolean
   epoch: number
   seq: number
@@ -71,6 +74,10 @@ export interface ConversationState {
   length: number
   unread: number
   lastReadAt: number | null
+  /** When its contact last saw what was said to them in the chat, ms. */
+  contactReadAt?: number
+  /** Of a chat: what its contact has not seen for so long is mailed, ms; null: it is not. */
+  continueAfterMs?: number | null
   lastMessage: { id: string; at: number } | null
   /** The answer on its way out: it can still be called back until it leaves. */
   pending: { messageId: string; epoch: number } | null
@@ -180,6 +187,12 @@ export interface Details {
   about?: string
   /** What the contact, or a person for them, thought of an answer. */
   feedback?: Feedback
+  /** Of what a contact said in a chat: the id that their program gave it. */
+  sentAs?: string
+  /** It was written where nobody proved that the address of its writer is theirs. */
+  unproved?: true
+  /** Of a mail that goes after a contact who left the chat: the answers that it brings. */
+  continues?: string[]
   /** Of what a person wrote: until when it does not leave and may be taken back, ms. */
   undoUntil?: number
 }
@@ -247,6 +260,18 @@ export type ConversationEvent =
       facts: Omit<ReplyFacts, 'owner' | 'autoReplyEnabled' | 'closedSaid'>
       rules: ReplyRules
       living?: Message[]
+      /** In a chat: what the contact does not see for so long is mailed to them, ms; null: it is not. */
+      continueAfterMs?: number | null
+    }
+  /** Its contact has seen, in the chat, what was said so far. */
+  | { type: 'contact_read' }
+  /** Whom it is with turned out to be somebody we know. */
+  | { type: 'contact_known'; contact: ConversationState['contact'] }
+  /** A mail brings its contact what they missed; `since`: when the newest of that was said, ms. */
+  | {
+      type: 'continued'
+      since: number
+      message: Omit<Message, 'position' | 'seq' | 'epoch' | 'delivery' | 'direction'>
     }
   /** A person, or a program, says how it stands with it. */
   | { type: 'conversation_changed'; change: ConversationChange; living?: Message[] }
@@ -374,6 +399,8 @@ export type Effect =
   | { kind: 'say'; id: string; epoch: number; messageId: string; text: string | null; dueAt?: number }
   | { kind: 'send'; id: string; messageId: string; dueAt?: number }
   | { kind: 'unsnooze'; id: string; until: number; dueAt: number }
+  /** Looks whether the contact of a chat has seen what was said, and mails it to them where not. */
+  | { kind: 'continue_by_mail'; id: 'continue'; afterMs: number; dueAt: number }
   | {
       kind: 'withdraw'
       id: string
@@ -400,11 +427,22 @@ export interface Turn {
 const CLOSED_AGAIN_MS = 12 * 60 * 60_000
 
 export function step(before: ConversationState, event: ConversationEvent, at: number): Turn {
+  const turn = decided(before, event, at)
+  return turn.state.owner === before.owner ? turn : { ...turn, state: { ...turn.state, ownerSince: at } }
+}
+
+function decided(before: ConversationState, event: ConversationEvent, at: number): Turn {
   switch (event.type) {
     case 'begun':
       return before.seq > 0 ? unchanged(before) : { ...unchanged(before), state: { ...before, seq: 1 } }
     case 'message_received':
-      return event.known ? unchanged(before) : mailArrived(before, event, at)
+      return event.known ? unchanged(before) : mailArrived(inChat(before, event, at), event, at)
+    case 'contact_read':
+      return contactRead(before, at)
+    case 'contact_known':
+      return contactKnown(before, event.contact)
+    case 'continued':
+      return continued(before, event, at)
     case 'conversation_changed':
       return conversationChanged(before, event, at)
     case 'snooze_over':
@@ -450,6 +488,15 @@ export function step(before: ConversationState, event: ConversationEvent, at: nu
     case 'draft_discarded':
       return draftDiscarded(before, event, at)
   }
+}
+
+/** Who writes in a chat has seen what was said there. */
+function inChat(
+  before: ConversationState,
+  { continueAfterMs }: Extract<ConversationEvent, { type: 'message_received' }>,
+  at: number,
+): ConversationState {
+  return continueAfterMs === undefined ? before : { ...before, continueAfterMs, contactReadAt: at }
 }
 
 function mailArrived(
@@ -605,7 +652,7 @@ function answerMade(
     // What is said in a chat cannot be called back, so the person it announces is wanted at once.
     state: delivery.status === 'sent' ? handedOver(state, message.id) : state,
     messages: [...superseded, ...stale, message],
-    effects,
+    effects: [...effects, ...lookedFor(state, message, at)],
   }
 }
 
@@ -627,10 +674,11 @@ function leavingAsked(before: ConversationState, message: Message, at: number): 
   const waiting = message.delivery?.status === 'queued' || message.delivery?.status === 'retry'
   // What a person wrote or approved is right as long as that person does not take it back.
   const automatic = message.details.by === undefined
+  const cameBack = message.details.continues !== undefined && (before.contactReadAt ?? 0) > message.createdAt
   const refused =
     automatic && before.owner === 'person'
       ? problem('taken_over')
-      : !waiting || (automatic && message.epoch !== before.epoch)
+      : !waiting || cameBack || (automatic && message.epoch !== before.epoch)
         ? problem('superseded')
         : null
   if (refused) return { ...unchanged(before), leave: { yes: false, problem: refused } }
@@ -653,20 +701,19 @@ function fateTold(
   const seq = before.seq + 1
   const over = event.status !== 'retry' && before.pending?.messageId === message.id
   const state = { ...before, seq, pending: over ? null : before.pending }
+  const told: Message = {
+    ...message,
+    seq,
+    delivery: { status: event.status, problem: event.problem, at },
+    details:
+      event.rfcId && message.details.mail
+        ? { ...message.details, mail: { ...message.details.mail, rfcId: event.rfcId } }
+        : message.details,
+  }
   return {
     state: event.status === 'failed' || event.status === 'held' ? handedOver(state, message.id) : state,
-    messages: [
-      {
-        ...message,
-        seq,
-        delivery: { status: event.status, problem: event.problem, at },
-        details:
-          event.rfcId && message.details.mail
-            ? { ...message.details, mail: { ...message.details.mail, rfcId: event.rfcId } }
-            : message.details,
-      },
-    ],
-    effects: [],
+    messages: [told],
+    effects: lookedFor(state, told, at),
   }
 }
 
@@ -706,7 +753,7 @@ function messageWritten(
       lastMessage: { id: message.id, at: message.createdAt },
     },
     messages: [...superseded, ...stale, message],
-    effects: [...called.effects, ...effects],
+    effects: [...called.effects, ...effects, ...lookedFor(before, message, at)],
   }
 }
 
@@ -776,14 +823,11 @@ function draftApproved(
   const overtaken = outdated(kept, before.seq + superseded.length)
   const seq = before.seq + superseded.length + overtaken.length + 1
   const { delivery, effects } = sentOff(draft, at)
+  const approved: Message = { ...draft, seq, delivery, details: { ...draft.details, by: event.by } }
   return {
     state: { ...called.state, seq },
-    messages: [
-      ...superseded,
-      ...overtaken,
-      { ...draft, seq, delivery, details: { ...draft.details, by: event.by } },
-    ],
-    effects: [...called.effects, ...effects],
+    messages: [...superseded, ...overtaken, approved],
+    effects: [...called.effects, ...effects, ...lookedFor(before, approved, at)],
   }
 }
 

@@ -19,6 +19,11 @@ export function isUuid(text: string): boolean {
   return UUID.test(text)
 }
 
+/** The moment that a UUIDv7 says it was made; of another UUID just some number. */
+export function timeOf(uuid: string): number {
+  return Number.parseInt(uuid.replaceAll('-', '').slice(0, 12), 16)
+}
+
 /** The 128 bits of a UUID as a decimal integer of up to 39 digits: `sender.id` of the messages API. */
 export function uuidAsInteger(uuid: string): string {
   return BigInt(`0x${uuid.replaceAll('-', '')}`).toString()

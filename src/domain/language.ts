@@ -155,3 +155,14 @@ for (const character of [...SIMPLIFIED]) {
   // What stands in both lists tells nothing.
   if (TRADITIONAL.delete(character)) SIMPLIFIED.delete(character)
 }
+
+/** Of what there is, the first that is wanted: the same tag, else the same language; then English, then whatever there is. */
+export function pickLanguage(there: readonly string[], wanted: readonly string[]): string | undefined {
+  const main = (tag: string) => tag.toLowerCase().split('-')[0]!
+  for (const one of wanted) {
+    const same = there.find(tag => tag.toLowerCase() === one.toLowerCase())
+    const close = same ?? there.find(tag => main(tag) === main(one))
+    if (close !== undefined) return close
+  }
+  return there.find(tag => main(tag) === 'en') ?? there[0]
+}

@@ -32,6 +32,8 @@ export interface OutgoingEmail {
   html: string | null
   /** RFC 3834 §5: what a machine wrote says so; what a person wrote has none of it. */
   automatic: 'auto-replied' | 'auto-generated' | null
+  /** Where its reader says that they want no more (RFC 2369 §3.2, RFC 8058). */
+  unsubscribe?: string | null
   attachments: OutgoingAttachment[]
 }
 
@@ -98,6 +100,11 @@ function ownHeaders(mail: OutgoingEmail): string {
     // [MS-OXCMAIL] X-Auto-Response-Suppress: Outlook and Exchange send no out-of-office answer to it.
     lines.push(`Auto-Submitted: ${mail.automatic}`, 'X-Auto-Response-Suppress: All')
   }
+  if (mail.unsubscribe)
+    lines.push(
+      `List-Unsubscribe:\r\n <${mail.unsubscribe}>`,
+      'List-Unsubscribe-Post: List-Unsubscribe=One-Click',
+    )
   return lines.map(line => `${line}\r\n`).join('')
 }
 

@@ -55,6 +55,10 @@ function builderOf(mail: OutgoingEmail): EmailMessageBuilder {
   if (mail.inReplyTo) headers['In-Reply-To'] = mail.inReplyTo
   if (mail.references.length > 0) headers.References = mail.references.slice(-20).join(' ')
   if (mail.automatic) headers['Auto-Submitted'] = mail.automatic
+  if (mail.unsubscribe) {
+    headers['List-Unsubscribe'] = `<${mail.unsubscribe}>`
+    headers['List-Unsubscribe-Post'] = 'List-Unsubscribe=One-Click'
+  }
   return {
     from: { name: mail.from.name, email: mail.from.address },
     to: to!.address,

@@ -40,6 +40,8 @@ export interface OutgoingMail {
   byMachine: boolean
   /** The mail it answers, quoted below where the inbox does so. */
   original: Original | null
+  /** Where its reader says that they want no more; of mail to an address that nobody proved. */
+  unsubscribe?: string | null
 }
 
 export interface OutboxTools {
@@ -156,9 +158,12 @@ async function emailOf(mail: OutgoingMail, { config, env }: OutboxTools): Promis
       citations: mail.citations,
       language: mail.language,
       aiLine: mail.byMachine && aiLine.on ? (aiLine.text ?? textsIn(mail.language).aiLine) : null,
-      signature,
+      signature: [signature, mail.unsubscribe ? textsIn(mail.language).noMore(mail.unsubscribe) : '']
+        .filter(Boolean)
+        .join('\n\n'),
       original: quoteOriginal ? mail.original : null,
     }),
+    unsubscribe: mail.unsubscribe ?? null,
     automatic: mail.automatic,
     attachments: await Promise.all(mail.attachments.map(attachment => bytesOf(attachment, env))),
   }

@@ -73,9 +73,36 @@ export async function changeContact(
 
 /** Somebody of whom nothing is known yet. */
 export async function newContact(db: Db, siteId: string, id: string, at: number): Promise<Contact> {
-  const row = { siteId, id, address: null, name: '', avatar: null, createdAt: at }
+  const row = { siteId, id, address: null, name: '', avatar: null, claimedAddress: null, createdAt: at }
   await steady(() => db.insert(contacts).values(row).onConflictDoNothing())
   return { ...row, labels: '[]', vip: false, sourceId: null }
+}
+
+/** A visitor of a web chat, made where there is none; what they say of themselves now holds. */
+export async function visitor(
+  db: Db,
+  about: { siteId: string; id: string; name: string; claimedAddress: string | null; at: number },
+): Promise<Contact> {
+  const { siteId, id, name, claimedAddress, at } = about
+  const said = { ...(name === '' ? {} : { name }), ...(claimedAddress === null ? {} : { claimedAddress }) }
+  return steady(() =>
+    db
+      .insert(contacts)
+      .values({ siteId, id, address: null, name, claimedAddress, createdAt: at })
+      .onConflictDoUpdate({ target: [contacts.siteId, contacts.id], set: { siteId, ...said } })
+      .returning()
+      .get(),
+  )
+}
+
+/** What a visitor says of themself now, where anything is kept of them yet. */
+export async function changeClaim(
+  db: Db,
+  siteId: string,
+  id: string,
+  said: Pick<Contact, 'name' | 'claimedAddress'>,
+): Promise<void> {
+  await steady(() => db.update(contacts).set(said).where(theOne(siteId, id)))
 }
 
 /** The contact with this address, made where there is none; whoever was first keeps the name. */

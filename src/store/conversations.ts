@@ -91,6 +91,14 @@ export async function project(
   await steady(() => d1.batch(statements))
 }
 
+/** What comes from this address and cites a mail of ours in this conversation belongs to it. Safe to repeat. */
+export async function takesPart(db: Db, siteId: string, id: string, address: string): Promise<void> {
+  await steady(() =>
+    db.run(sql`INSERT INTO participants (site_id, conversation_id, address)
+      VALUES (${siteId}, ${id}, ${normaliseAddress(address)}) ON CONFLICT DO NOTHING`),
+  )
+}
+
 /** D1 takes a parameter of 2 MB, and counts statements: after a merge there may be thousands of messages. */
 const CHUNK_CHARS = 400_000
 

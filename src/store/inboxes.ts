@@ -45,8 +45,30 @@ const ReplySettings = z.object({
 export type ReplySettings = z.infer<typeof ReplySettings>
 
 /** `inboxes.settings` of a web chat. */
-export const WebChatSettings = ReplySettings
-export type WebChatSettings = ReplySettings
+export const WebChatSettings = ReplySettings.extend({
+  /** Pages that it may stand on (domain/origins.ts); our own may always. */
+  allowedOrigins: z.array(z.string()).default([]),
+  /** What stands above the chat; null: the inbox's name. */
+  title: z.string().nullable().default(null),
+  /** `#rrggbb`. */
+  color: z.string().default('#1d4ed8'),
+  /** By IETF tag. */
+  greeting: z.record(z.string(), z.string()).default({}),
+  suggestedQuestions: z.record(z.string(), z.array(z.string())).default({}),
+  /** What it speaks; null: what the visitor's browser asks for. */
+  language: z.string().nullable().default(null),
+  attachments: z.boolean().default(true),
+  /** The e-mail inbox by which it goes on with who left; null: not at all. */
+  mailInboxId: z.string().nullable().default(null),
+  /** An answer that was not seen for so long is mailed. */
+  continueAfterMs: z
+    .int()
+    .min(0)
+    .default(5 * 60_000),
+  /** Which secret signs who visitors are; rises when a new one is made, and 0 is none. */
+  identityVersion: z.int().min(0).default(0),
+})
+export type WebChatSettings = z.infer<typeof WebChatSettings>
 
 /** `inboxes.settings` of an e-mail inbox. */
 export const EmailSettings = ReplySettings.extend({
@@ -83,6 +105,10 @@ export type EmailSettings = z.infer<typeof EmailSettings>
 /** @throws where they cannot be read */
 export function replySettingsOf(row: Pick<InboxRow, 'settings'>): ReplySettings {
   return ReplySettings.parse(JSON.parse(row.settings))
+}
+
+export function webChatSettingsOf(row: Pick<InboxRow, 'settings'>): WebChatSettings {
+  return WebChatSettings.parse(JSON.parse(row.settings))
 }
 
 /** How it answers at this moment: a paused inbox does not. */

@@ -192,6 +192,8 @@ export const contacts = sqliteTable(
     vip: integer({ mode: 'boolean' }).notNull().default(false),
     /** What the contact is called where it comes from: the id of a customer in the caller's own database. */
     sourceId: text('source_id'),
+    /** What a visitor of a web chat says; it proves nothing. */
+    claimedAddress: text('claimed_address'),
     createdAt: integer('created_at').notNull(),
   },
   t => [
@@ -524,4 +526,15 @@ export const endpoints = sqliteTable(
     createdAt: integer('created_at').notNull(),
   },
   t => [primaryKey({ columns: [t.siteId, t.id] })],
+)
+
+/** Addresses that want no mail from a web chat. */
+export const optOuts = sqliteTable(
+  'opt_outs',
+  {
+    siteId: text('site_id').notNull(),
+    addressHash: text('address_hash').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.addressHash] })],
 )

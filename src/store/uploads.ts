@@ -1,7 +1,10 @@
 /** Attachments that were uploaded, and wait for the message they belong to. */
 import { and, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
+import type { AttachmentRef } from '../domain/conversation.ts'
+import { settings } from '../env.ts'
 import { type Db, steady } from './db.ts'
 import { uploads } from './schema.ts'
+import { comesBack, handOut } from './seal.ts'
 
 export type Upload = typeof uploads.$inferSelect
 
@@ -70,7 +73,29 @@ export async function addUpload(db: Db, upload: Omit<Upload, 'messageId'>): Prom
   await steady(() => db.insert(uploads).values(upload).onConflictDoNothing())
 }
 
-/** Those of these ids that are there and no other message's; from now on they belong to this one. */
+/** As the message has it that takes it. */
+export function attachmentFrom({ siteId, id, filename, contentType, size }: Upload): AttachmentRef {
+  const key = uploadKey(siteId, id)
+  return { filename, contentType, size, disposition: 'attachment', contentId: null, key, part: null }
+}
+
+/** By what a visitor names their upload: its id, and a proof that it is theirs. */
+export async function uploadHandle(env: Env, siteId: string, contactId: string, id: string): Promise<string> {
+  return `${id}.${await handOut(settings(env).KEK, siteId, 'upload', `${contactId}/${id}`)}`
+}
+
+/** Which upload it is; null where it is not this visitor's. */
+export async function readUploadHandle(
+  env: Env,
+  siteId: string,
+  contactId: string,
+  handle: string,
+): Promise<string | null> {
+  const [id = '', proof = ''] = handle.split('.')
+  const isTheirs = await comesBack(settings(env).KEK, siteId, 'upload', `${contactId}/${id}`, proof)
+  return isTheirs ? id : null
+}
+
 /** One that nobody's message has yet. */
 export async function untakenUpload(db: Db, siteId: string, id: string): Promise<Upload | undefined> {
   return steady(() =>
@@ -82,6 +107,7 @@ export async function untakenUpload(db: Db, siteId: string, id: string): Promise
   )
 }
 
+/** Those of these ids that are there and no other message's; from now on they belong to this one. */
 export async function takeUploads(
   db: Db,
   siteId: string,

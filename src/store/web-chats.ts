@@ -24,6 +24,17 @@ export async function webChatById(db: Db, siteId: string, id: string): Promise<I
   return steady(() => db.select().from(inboxes).where(theOne(siteId, id)).get())
 }
 
+/** A page names a chat by its id alone, which is one of a kind; its row says of which site it is. */
+export async function webChatOfAnySite(db: Db, id: string): Promise<InboxRow | undefined> {
+  return steady(() =>
+    db
+      .select()
+      .from(inboxes)
+      .where(and(eq(inboxes.id, id), eq(inboxes.channelType, 'web')))
+      .get(),
+  )
+}
+
 /** Of each of these assistants, the first web chat it answers in. */
 export async function webChatsOf(
   db: Db,

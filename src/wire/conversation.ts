@@ -20,6 +20,10 @@ export const ConversationSchema = z
       name: z.string(),
       avatar: z.string().nullable(),
       address: z.string().nullable(),
+      claimedAddress: z
+        .string()
+        .nullable()
+        .openapi({ description: 'What a visitor of a web chat says theirs is; it proves nothing.' }),
       createdAt: milliseconds,
     }),
     inbox: z.object({
@@ -69,6 +73,7 @@ export function conversationJson(
       name: contact.name,
       avatar: contact.avatar,
       address: contact.address,
+      claimedAddress: contact.claimedAddress,
       createdAt: String(contact.createdAt),
     },
     inbox: {

@@ -54,10 +54,26 @@ describe('who may', () => {
         )
   })
 
-  it('AC11 a contact may nothing but what a row says, and today none does', () => {
-    for (const [row, one] of Object.entries(RIGHTS))
-      if (one !== 'anybody') expect(hindrance(one, contact), row).toBe('A contact may not do that.')
+  it('AC11 a contact may nothing but what a row says: its own chat', () => {
+    const theirs = Object.entries(RIGHTS).filter(
+      ([, one]) => one !== 'anybody' && hindrance(one, contact) === null,
+    )
+    expect(theirs.map(([row]) => row)).toEqual([
+      'GET /api/v1/conversations/{id}/ws',
+      'POST /api/v1/chat/conversations',
+      'POST /api/v1/chat/attachments',
+      'POST /api/v1/chat/emails',
+      'GET /api/v1/chat/messages/{id}/attachments/{n}/link',
+      'PUT /api/v1/chat/messages/{id}/feedback',
+    ])
+    expect(hindrance(right({ contact: false }), contact)).toBe('A contact may not do that.')
     expect(hindrance(right({ contact: true }), contact)).toBeNull()
+  })
+
+  it('AC11 what is a visitor’s is nobody else’s', () => {
+    const visitors = right({ contact: true, role: null, keys: false })
+    for (const asker of [key(null), person('owner')])
+      expect(hindrance(visitors, asker)).toContain('Only a visitor')
   })
 })
 

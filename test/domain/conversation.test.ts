@@ -246,7 +246,7 @@ describe('a person takes over', () => {
   it('CO6 the owner changes, the epoch and seq rise by one, and once is enough', () => {
     const before = conversation({ seq: 5, epoch: 3 })
     const taken = step(before, { type: 'conversation_changed', change: { owner: 'person' } }, AT)
-    expect(taken.state).toEqual({ ...before, owner: 'person', epoch: 4, seq: 6 })
+    expect(taken.state).toEqual({ ...before, owner: 'person', ownerSince: AT, epoch: 4, seq: 6 })
     expect(step(taken.state, { type: 'conversation_changed', change: { owner: 'person' } }, AT)).toEqual({
       state: taken.state,
       messages: [],
@@ -257,7 +257,7 @@ describe('a person takes over', () => {
   it('CO6 and hands back the same way', () => {
     const before = conversation({ owner: 'person', seq: 5, epoch: 3 })
     const back = step(before, { type: 'conversation_changed', change: { owner: 'assistant' } }, AT)
-    expect(back.state).toEqual({ ...before, owner: 'assistant', epoch: 4, seq: 6 })
+    expect(back.state).toEqual({ ...before, owner: 'assistant', ownerSince: AT, epoch: 4, seq: 6 })
     expect(step(back.state, { type: 'conversation_changed', change: { owner: 'assistant' } }, AT).state).toBe(
       back.state,
     )

@@ -12,6 +12,7 @@ import { newId } from '../../src/store/ids.ts'
 import { assistant, inbox, received, site } from './cast.ts'
 import { mail } from './mail.ts'
 import { asking, member } from './staff.ts'
+import { visitor, webChat } from './visitor.ts'
 
 interface Schema {
   $ref?: string
@@ -231,8 +232,7 @@ describe('nobody', () => {
       { authorization: `Api-Key ed_${newId().replaceAll('-', '')}_${'A'.repeat(43)}` },
       { authorization: 'Basic YTpi' },
       { 'x-api-key': 'undefined' },
-      // The kind of a contact's token is reserved; nothing gives one out yet.
-      { authorization: `Bearer ec_${newId().replaceAll('-', '')}_${'A'.repeat(43)}` },
+      { authorization: `Bearer ct_e30.${'A'.repeat(43)}` },
       { cookie: `__Host-edgedesk.session_token=${'A'.repeat(32)}.${'A'.repeat(43)}%3D` },
       { 'cf-access-jwt-assertion': 'e30.e30.e30' },
     ]
@@ -296,6 +296,23 @@ describe('a key', () => {
       expect([403, 404]).toContain((await ask(route, headers, ids)).status)
     },
   )
+})
+
+describe('a visitor of a web chat', () => {
+  let chat: Awaited<ReturnType<typeof webChat>>
+  beforeAll(async () => {
+    chat = await webChat()
+  })
+
+  it.each(named(guarded))('AC11 %s is theirs only where the table says so', async (_, route) => {
+    const { session, conversation } = await visitor(chat.id)
+    const headers = { authorization: `Bearer ${session.token}` }
+    const { status, code } = await refusal(await ask(route, headers, { ...ids, conversations: conversation }))
+    if (!route.right!.contact) return expect({ status, code }).toEqual({ status: 403, code: 'forbidden' })
+    expect(status).not.toBe(403)
+    // What is another visitor's, or no visitor's at all, is not there.
+    if (route.path.includes('{id}')) expect((await ask(route, headers, ids)).status).toBe(404)
+  })
 })
 
 describe('a member', () => {

@@ -1,39 +1,10 @@
 import { evictDurableObject } from 'cloudflare:test'
-import { exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { call, type Json } from './call.ts'
 import { conversation, inbox, received, site } from './cast.ts'
 import { mail, until } from './mail.ts'
+import { type Frame, open } from './socket.ts'
 import { member } from './staff.ts'
-
-type Frame = Json & { type: string }
-
-/** A client that keeps what it hears. */
-async function open(path: string, headers: Record<string, string>) {
-  const answer = await exports.default.fetch(`http://edgedesk.test/api/v1${path}`, {
-    headers: { ...headers, upgrade: 'websocket' },
-    redirect: 'manual',
-  })
-  const frames: Frame[] = []
-  let closed: { code: number; reason: string } | null = null
-  const socket = answer.webSocket
-  socket?.addEventListener('message', ({ data }) => {
-    frames.push(data === 'pong' ? { type: 'pong' } : (JSON.parse(data as string) as Frame))
-  })
-  socket?.addEventListener('close', ({ code, reason }) => {
-    closed = { code, reason }
-  })
-  socket?.accept()
-  return {
-    status: answer.status,
-    headers: answer.headers,
-    frames,
-    closed: () => closed,
-    of: (type: string) => frames.filter(one => one.type === type),
-    send: (frame: unknown) => socket!.send(typeof frame === 'string' ? frame : JSON.stringify(frame)),
-    close: () => socket!.close(1000, 'bye'),
-  }
-}
 
 /** What a client knows after all it heard: messages by id, and the last `seq`. */
 function known(frames: readonly Frame[]) {

@@ -1,0 +1,56 @@
+/**
+ * A web chat as a page: `/chat/{webChatId}` for a frame on somebody's page, `/share/{webChatId}` for a link that is handed around. Both are
+ * an empty page that the widget fills. Which pages may frame the first one its allowed origins say.
+ */
+import { type Context, Hono } from 'hono'
+import { html } from 'hono/html'
+import { isUuid } from '../domain/ids.ts'
+import { frameAncestors } from '../domain/origins.ts'
+import { webChatSettingsOf } from '../store/inboxes.ts'
+import { chatToVisit } from '../store/visitors.ts'
+import type { Access } from './access.ts'
+
+export const chatPages = new Hono<Access>({ strict: false })
+// Every method, so that none of them is a route of the API.
+chatPages.all('/chat/:id', c => chatPage(c, true))
+chatPages.all('/share/:id', c => chatPage(c, false))
+
+async function chatPage(c: Context<Access>, isFramed: boolean): Promise<Response> {
+  const id = c.req.param('id') ?? ''
+  const chat = isUuid(id) ? await chatToVisit(c.env, id) : undefined
+  const own = chat && webChatSettingsOf(chat)
+  const ancestors = !isFramed ? "'none'" : frameAncestors(own?.allowedOrigins ?? [])
+  c.header('content-security-policy', `${POLICY}; frame-ancestors ${ancestors}`)
+  c.header('referrer-policy', 'strict-origin')
+  c.header('cache-control', 'no-store')
+  if (!chat || !own) return c.html(page('Chat', 'en', html`<p>There is no chat at this address.</p>`), 404)
+  const { email, language } = c.req.query()
+  const title = own.title ?? chat.name
+  return c.html(
+    page(
+      title,
+      language ?? own.language ?? 'en',
+      html`<script src="/widget.js" data-chat="${id}" data-mode="page" data-email="${email ?? ''}" data-language="${language ?? ''}" async></script>
+<noscript><p>This chat needs JavaScript.</p></noscript>`,
+    ),
+  )
+}
+
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'"
+
+type Html = ReturnType<typeof html>
+
+function page(title: string, language: string, body: Html): Html {
+  return html`<!doctype html>
+<html lang="${language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+</head>
+<body><main>
+${body}
+</main></body>
+</html>`
+}

@@ -1,0 +1,28 @@
+/** What the site is told of a conversation, for those who have its list open. */
+import type { ConversationState, Message } from '../domain/conversation.ts'
+import { copiedRow } from '../store/conversations.ts'
+import { standing } from '../wire/frame.ts'
+import { messageJson } from '../wire/message.ts'
+import type { SiteChange, SiteGone } from '../wire/site-frame.ts'
+
+export function siteChange(state: ConversationState, last: Message | null, publicUrl: string): SiteChange {
+  const lastMessage = last && messageJson(copiedRow(state.siteId, state.id, last), publicUrl)
+  return {
+    conversationId: state.id,
+    inboxId: state.inboxId,
+    contactId: state.contact.id,
+    seq: state.seq,
+    // As text: an id of 39 digits is raw JSON, which no call between objects carries.
+    row: JSON.stringify({ ...standing(state), lastMessage }),
+    waiting: waitingSince(state),
+  }
+}
+
+export function siteGone({ id, inboxId, seq }: ConversationState, to: string): SiteGone {
+  return { conversationId: id, inboxId, seq, to }
+}
+
+/** A person is wanted, and nobody in particular has it. */
+function waitingSince({ owner, status, assignee, ownerSince, createdAt }: ConversationState): number | null {
+  return owner === 'person' && status === 'open' && !assignee ? (ownerSince ?? createdAt) : null
+}
