@@ -3,12 +3,13 @@
  * articles about the question are looked up as `knowledge` does, the model is asked once, and its answer is read and looked over before
  * it is one (domain/prompt.ts, domain/guard.ts). The model gets no tools and hands back a text, so no mail can make it do anything else.
  */
-import { APICallError, generateText, type LanguageModel, RetryError } from 'ai'
-import { BLOCKED, whyBlocked } from '../domain/guard.ts'
+import { APICallError, generateText, type LanguageModel, RetryError, streamText } from 'ai'
+import { BLOCKED, type Guarded, whyBlocked } from '../domain/guard.ts'
 import { languageOf } from '../domain/language.ts'
 import { onlyThanks, wantsPerson } from '../domain/person.ts'
 import { type Problem, problem } from '../domain/problem.ts'
 import { answerLanguage, promptFor, readAnswer } from '../domain/prompt.ts'
+import { sayable } from '../domain/streaming.ts'
 import { bareSubject } from '../domain/thread.ts'
 import { questionWords } from '../domain/words.ts'
 import { log } from '../log.ts'
@@ -26,6 +27,8 @@ Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false })
 const SHOWN = 8
 const DEADLINE_MS = 60_000
 const RETRIES = 1
+/** Who waits reads on so often; more is not read faster. */
+const WRITTEN_EVERY_MS = 100
 
 /** Thrown where the model is away for now; it says nothing of what was asked. */
 export class ModelAway extends Error {
@@ -57,9 +60,19 @@ export async function think(
   const language = answerLanguage(languages, question.language)
   const nonce = hex(crypto.getRandomValues(new Uint8Array(12)))
   const prompt = promptFor({ ...question, instructions, tone, language, articles }, nonce)
-  let raw: Awaited<ReturnType<typeof ask>>
+  const guarded: Guarded = {
+    nonce,
+    instructions,
+    system: prompt.system,
+    open: articles.map(article => `${article.title}\n${article.body}`),
+    secrets: readied.secrets,
+  }
+  const { written } = question
+  let raw: Raw
   try {
-    raw = await ask(readied, prompt)
+    raw = await (written
+      ? askAloud(readied, prompt, text => written(sayable(text, guarded)))
+      : ask(readied, prompt))
   } catch (error) {
     const why = permanent(error)
     log('model_failed', {
@@ -71,17 +84,7 @@ export async function think(
     return silent(why)
   }
   const answer = readAnswer(raw.text, articles.length)
-  const blocked = raw.refused
-    ? 'refused'
-    : raw.cut
-      ? 'too_long'
-      : whyBlocked(answer.text, {
-          nonce,
-          instructions,
-          system: prompt.system,
-          open: articles.map(article => `${article.title}\n${article.body}`),
-          secrets: readied.secrets,
-        })
+  const blocked = raw.refused ? 'refused' : raw.cut ? 'too_long' : whyBlocked(answer.text, guarded)
   if (blocked) {
     log('answer_blocked', { assistant: row.id, why: blocked })
     return silent(problem('answer_blocked', BLOCKED[blocked]))
@@ -113,11 +116,48 @@ async function articlesOn(question: Question, row: AssistantRow, env: Env): Prom
   )
 }
 
-async function ask(
-  { model, maxOutputTokens }: Extract<Readied, { model: LanguageModel }>,
-  prompt: { system: string; user: string },
-): Promise<{ text: string; refused: boolean; cut: boolean }> {
-  const { text, finishReason } = await generateText({
+type Ready = Extract<Readied, { model: LanguageModel }>
+type Prompt = { system: string; user: string }
+interface Raw {
+  text: string
+  refused: boolean
+  cut: boolean
+}
+
+async function ask(ready: Ready, prompt: Prompt): Promise<Raw> {
+  const { text, finishReason } = await generateText(callOf(ready, prompt))
+  return rawOf(text, finishReason)
+}
+
+/** The same, told as it is written. */
+async function askAloud(ready: Ready, prompt: Prompt, tell: (text: string) => void): Promise<Raw> {
+  // What goes wrong comes out of the stream; without this the library prints it as well.
+  const stream = streamText({ ...callOf(ready, prompt), onError: () => {} })
+  let text = ''
+  let toldAt = Date.now()
+  for await (const part of stream.fullStream) {
+    if (part.type === 'error') {
+      if (text === '' && isUnreadable(part.error)) break
+      throw part.error
+    }
+    if (part.type !== 'text-delta') continue
+    text += part.text
+    if (Date.now() - toldAt < WRITTEN_EVERY_MS) continue
+    toldAt = Date.now()
+    tell(text)
+  }
+  // A server that knows no streams answers as if it had not been asked for one.
+  return text === '' ? ask(ready, prompt) : rawOf(text, await stream.finishReason)
+}
+
+/** It answered, but with nothing of a stream. */
+function isUnreadable(error: unknown): boolean {
+  const status = statusOf(error)
+  return status === null || status < 300
+}
+
+function callOf({ model, maxOutputTokens }: Ready, prompt: Prompt) {
+  return {
     model,
     instructions: prompt.system,
     prompt: prompt.user,
@@ -125,7 +165,10 @@ async function ask(
     abortSignal: AbortSignal.timeout(DEADLINE_MS),
     // Left to the server where it need not be said: some models refuse the parameter.
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
-  })
+  }
+}
+
+function rawOf(text: string, finishReason: string): Raw {
   return { text, refused: finishReason === 'content-filter', cut: finishReason === 'length' }
 }
 

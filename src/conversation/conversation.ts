@@ -852,6 +852,7 @@ export class Conversation extends DurableObject<Env> {
       this.#memory.owesWords(turn.messages.filter(one => wordsChange(known.get(one.id) ?? null, one)))
     })
     this.#sockets.changed(turn.state, turn.messages)
+    if (before && turn.state.epoch !== before.epoch) this.#sockets.writesNoMore()
     if (happened.length > 0) this.#tellOthers()
     this.#indexing.later()
     if (turn.effects.length > 0) this.#act(at)

@@ -138,7 +138,7 @@ async function askAssistant(
     channel: last.details.mail ? 'email' : 'chat',
     subject: last.details.subject ?? '',
     said,
-    history: (stranger ? [] : before).map(m => ({
+    history: (stranger ? [] : before.filter(m => !m.details.continues)).map(m => ({
       from: m.direction === 'incoming' ? ('contact' as const) : ('us' as const),
       text: m.content,
     })),

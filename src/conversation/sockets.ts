@@ -74,9 +74,7 @@ export class Sockets {
   /** What has been written of an answer so far; null: it is over. */
   writes(id: string, text: string | null): void {
     if (text === null) {
-      if (this.#writing?.id !== id) return
-      this.#writing = null
-      this.#toAll({ type: 'answer', id, over: true })
+      if (this.#writing?.id === id) this.writesNoMore()
       return
     }
     const before = this.#writing?.id === id ? this.#writing.text : ''
@@ -86,6 +84,14 @@ export class Sockets {
     const at = goesOn ? before.length : 0
     this.#writing = { id, text }
     this.#toAll({ type: 'answer', id, at, text: text.slice(at) })
+  }
+
+  /** Whatever is being written is not wanted any more, or is there. */
+  writesNoMore(): void {
+    if (!this.#writing) return
+    const { id } = this.#writing
+    this.#writing = null
+    this.#toAll({ type: 'answer', id, over: true })
   }
 
   /** Everybody is told, and let go. */

@@ -111,7 +111,8 @@ function repeats(text: string, kept: string, letters: number, known: string): bo
   })
 }
 
-function bare(text: string): string {
+/** Its letters and digits alone, as they are compared. */
+export function bare(text: string): string {
   return text
     .normalize('NFKC')
     .toLowerCase()

@@ -81,16 +81,18 @@ export function eventBody(
 interface MessageShape {
   id: string
   type: string
+  continues: string[] | null
 }
 
 /**
  * MaiAgent's reply webhook gets each outgoing message once, whole and bare, under the message's own id: when it has been sent. So drafts,
- * what was taken back and what was never handed over are not told, and a conversation that became part of another tells nothing twice.
+ * what was taken back and what was never handed over are not told, a conversation that became part of another tells nothing twice, and nor
+ * does the mail that brings a visitor what they missed.
  */
 function replyOf(one: Occurrence): { id: string; body: string } | null {
   if (one.type !== 'delivery.sent') return null
   const message = JSON.parse(one.data) as MessageShape
-  return message.type === 'outgoing' ? { id: message.id, body: one.data } : null
+  return message.type === 'outgoing' && !message.continues ? { id: message.id, body: one.data } : null
 }
 
 /** What came of one call. */

@@ -47,6 +47,7 @@ type Row = {
   conversation_seq: number
   inbox_id: string
   json: string | null
+  moved_to: string | null
   waiting: number | null
 }
 
@@ -92,8 +93,8 @@ export class Feed {
   gone({ conversationId, inboxId: named, seq: own, to }: SiteGone, at: number): News | null {
     const before = this.#row(conversationId)
     const inboxId = named ?? before?.inbox_id
-    if (inboxId === undefined || (before && before.json === null && before.conversation_seq >= own))
-      return null
+    if (inboxId === undefined) return null
+    if (before?.json === null && (before.conversation_seq >= own || before.moved_to === to)) return null
     const seq = this.#put(conversationId, own, inboxId, at, null, to, null)
     const text = goneText(seq, conversationId, to)
     return { seq, inboxId, text, waitedSince: before?.waiting ?? null, waitsSince: null }
@@ -154,7 +155,7 @@ export class Feed {
   #row(conversationId: string): Row | undefined {
     return this.#sql
       .exec<Row>(
-        'SELECT conversation_seq, inbox_id, json, waiting FROM feed WHERE conversation_id = ?',
+        'SELECT conversation_seq, inbox_id, json, moved_to, waiting FROM feed WHERE conversation_id = ?',
         conversationId,
       )
       .toArray()[0]

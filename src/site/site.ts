@@ -23,10 +23,8 @@ export interface SiteWatches extends Watching {
   since: number | null
 }
 
-/** Who waits is told so often at most. */
-const QUEUE_EVERY_MS = 300
-/** Who reloads a page, or was let go to come back, never left. */
-const LEFT_MS = 5_000
+/** Who is here and who waits is told so often at most: after a deployment everybody comes back at once. */
+const EVERY_MS = 500
 /** Who is here, as it was told last. */
 const TOLD = 'told'
 
@@ -34,7 +32,7 @@ export class Site extends DurableObject<Env> {
   readonly #feed = new Feed(this.ctx.storage.sql)
   readonly #queue = new Queue(this.#feed)
   readonly #watchers = new Watchers(this.ctx)
-  #queueSoon = false
+  #soon = false
   /** As far as this life of the object knows. */
   #alarmAt: number | null = null
   #told: string | null = null
@@ -70,8 +68,9 @@ export class Site extends DurableObject<Env> {
     this.#feed.begin(at)
     const { theirs, ours } = this.#watchers.accept(asked, at)
     if (this.#catchUp(ours, asked.since, at)) {
-      if (!this.#presence(at)) this.#watchers.presence(this.#watchers.here(at), ours)
+      this.#watchers.presence(this.#watchers.shown(at), ours)
       this.#watchers.queueFor(ours, this.#queue.frameOf)
+      if (asked.who.kind === 'member') this.#tellSoon()
       this.#lookAgain(at)
     }
     return new Response(null, { status: 101, webSocket: theirs })
@@ -83,11 +82,11 @@ export class Site extends DurableObject<Env> {
 
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
     closeToo(socket, code, reason)
-    this.#wakeAt(Date.now() + LEFT_MS)
+    this.#left(socket)
   }
 
-  override webSocketError(): void {
-    this.#wakeAt(Date.now() + LEFT_MS)
+  override webSocketError(socket: WebSocket): void {
+    this.#left(socket)
   }
 
   override async alarm(): Promise<void> {
@@ -115,30 +114,37 @@ export class Site extends DurableObject<Env> {
     const waits = (since: number | null): Waits | null =>
       since === null ? null : { conversationId, inboxId, since }
     this.#queue.changed(waits(waitedSince), waits(waitsSince))
-    this.#tellQueueSoon()
+    this.#tellSoon()
   }
 
-  /** Where many begin to wait at once, they are told together. */
-  #tellQueueSoon(): void {
-    if (this.#queueSoon) return
-    this.#queueSoon = true
+  /** What follows upon each other is told together. Should the object be gone before, the alarm tells who is here. */
+  #tellSoon(): void {
+    if (this.#soon) return
+    this.#soon = true
     setTimeout(() => {
-      this.#queueSoon = false
+      this.#soon = false
+      const at = Date.now()
+      this.#presence(at)
       const dirty = this.#queue.news()
-      if (dirty.size > 0) this.#watchers.queue(dirty, this.#queue.frameOf, Date.now())
-    }, QUEUE_EVERY_MS)
+      if (dirty.size > 0) this.#watchers.queue(dirty, this.#queue.frameOf, at)
+    }, EVERY_MS)
   }
 
-  /** @returns whether it was news, and everybody was told */
-  #presence(at: number): boolean {
-    const here = this.#watchers.here(at)
+  #left(socket: WebSocket): void {
+    const at = Date.now()
+    this.#watchers.left(socket, at)
+    this.#lookAgain(at)
+  }
+
+  /** Everybody is told who is here, where it is news. */
+  #presence(at: number): void {
+    const here = this.#watchers.shown(at)
     const text = JSON.stringify(here)
     this.#told ??= this.ctx.storage.kv.get<string>(TOLD) ?? '[]'
-    if (text === this.#told) return false
+    if (text === this.#told) return
     this.#told = text
     this.ctx.storage.kv.put(TOLD, text)
     this.#watchers.presence(here)
-    return true
   }
 
   #lookAgain(at: number): void {

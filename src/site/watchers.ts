@@ -27,17 +27,22 @@ interface Known {
   sees: (inboxId: string) => boolean
   /** The same for all who see the same. */
   view: string
+  /** The frame it had last; null where that is not known in this life of the object. */
+  presence: string | null
 }
 
 /** Pings come every 20 seconds: one may be lost. Who is silent for longer is not here, whatever the network says of the socket. */
 const SILENT_MS = 45_000
 /** Who was silent may have been heard of again. */
 const LOOK_AGAIN_MS = 20_000
+const LEFT_MS = 5_000
 
 export class Watchers {
   readonly #ctx: DurableObjectState
-  /** Attachments as they were read; what is in here of one never changes. */
+  /** By socket: what is in its attachment never changes. */
   readonly #known = new WeakMap<WebSocket, Known>()
+  /** Who closed a socket a moment ago, by id. */
+  readonly #left = new Map<string, { who: Watcher; until: number }>()
 
   constructor(ctx: DurableObjectState) {
     this.#ctx = ctx
@@ -90,25 +95,39 @@ export class Watchers {
   presence(here: readonly Present[], only?: WebSocket): void {
     const frame: SiteFrame = { type: 'presence', here: here.map(one => ({ ...one, status: 'here' })) }
     const text = JSON.stringify(frame)
-    for (const socket of only ? [only] : this.#ctx.getWebSockets()) sendText(socket, text, this.#ctx)
+    for (const socket of only ? [only] : this.#ctx.getWebSockets()) {
+      const known = this.#of(socket)
+      if (known.presence !== text) sendText(socket, text, this.#ctx)
+      known.presence = text
+    }
   }
 
   /** Members, each once however many tabs they have. */
   here(at: number, inboxId?: string): Present[] {
     const sees = (socket: WebSocket) => inboxId === undefined || this.#of(socket).sees(inboxId)
-    const all = this.#members().filter(socket => this.#heardAt(socket) >= at - SILENT_MS && sees(socket))
-    const members = all.map(socket => this.#of(socket).about.who)
-    return [...new Map(members.map(({ id, name }) => [id, { id, name }])).values()].toSorted((a, b) =>
-      a.id < b.id ? -1 : 1,
-    )
+    const all = this.#members().filter(socket => this.#isHeard(socket, at) && sees(socket))
+    return eachOnce(all.map(socket => this.#of(socket).about.who))
   }
 
-  /** When somebody may have fallen silent, or be heard of again; null where no member watches. */
+  /** The same as others are shown it: who reloads a page, or was let go to come back, never left. */
+  shown(at: number): Present[] {
+    for (const [id, { until }] of this.#left) if (until <= at) this.#left.delete(id)
+    return eachOnce([...[...this.#left.values()].map(({ who }) => who), ...this.here(at)])
+  }
+
+  left(socket: WebSocket, at: number): void {
+    const { who } = this.#of(socket).about
+    if (who.kind === 'member' && this.#isHeard(socket, at))
+      this.#left.set(who.id, { who, until: at + LEFT_MS })
+  }
+
+  /** When somebody may have fallen silent, be heard of again, or be gone for good; null where no member watches. */
   lookAt(at: number): number | null {
     const times = this.#members().map(socket => {
       const silentAt = this.#heardAt(socket) + SILENT_MS + 1
       return silentAt > at ? silentAt : at + LOOK_AGAIN_MS
     })
+    for (const { until } of this.#left.values()) times.push(until)
     return times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b))
   }
 
@@ -116,6 +135,10 @@ export class Watchers {
     return this.#ctx
       .getWebSockets()
       .filter(socket => isOpen(socket) && this.#of(socket).about.who.kind === 'member')
+  }
+
+  #isHeard(socket: WebSocket, at: number): boolean {
+    return this.#heardAt(socket) >= at - SILENT_MS
   }
 
   #heardAt(socket: WebSocket): number {
@@ -131,10 +154,16 @@ export class Watchers {
       about,
       sees: inboxes ? inboxId => inboxes.has(inboxId) : () => true,
       view: inboxes ? [...inboxes].toSorted().join() : '*',
+      presence: null,
     }
     this.#known.set(socket, now)
     return now
   }
+}
+
+function eachOnce(members: readonly Present[]): Present[] {
+  const byId = new Map(members.map(({ id, name }) => [id, { id, name }]))
+  return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 function packed(ids: readonly string[]): Uint8Array {

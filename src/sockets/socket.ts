@@ -125,7 +125,7 @@ export function pingedAt(room: DurableObjectState, socket: WebSocket): number {
 
 /** It is let go, to come back with the last `seq` it had. */
 export function resume(socket: WebSocket): void {
-  socket.close(CLOSE.resume, 'resume')
+  if (isOpen(socket)) socket.close(CLOSE.resume, 'resume')
 }
 
 /** What a client sent, where it is of that schema and not too much; otherwise it is told, and null. */
@@ -136,9 +136,9 @@ export function heard<Schema extends z.ZodType>(
   at: number,
   mostChars = FRAME_CHARS,
 ): z.infer<Schema> | null {
-  // What was on its way when it was closed still comes.
-  if (!isOpen(socket)) return null
   const about = attachedTo(socket)
+  // What was on its way when it was closed still comes: of somebody who left it is heard, of somebody who was put out it is not.
+  if (about.strikes > STRIKES) return null
   if (about.until < at) {
     resume(socket)
     return null

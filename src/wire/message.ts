@@ -79,6 +79,12 @@ export const MessageSchema = z
         description:
           'Of an outgoing message: draft, discarded, queued, sending, leaving, sent, retry, failed, uncertain, withdrawn or held; delayed or bounced where the recipient’s mail server said so later.',
       }),
+    continues: z
+      .array(z.uuid())
+      .nullable()
+      .openapi({
+        description: 'Of a mail that brings a visitor what they missed in the chat: those messages.',
+      }),
     undoUntil: z.string().nullable().openapi({
       description: 'Of what a person wrote: it leaves at this time, and may be taken back until then.',
     }),
@@ -187,6 +193,7 @@ export function messageJson(row: MessageRow, publicUrl: string): z.infer<typeof 
           at: String(details.delivery.at),
         }
       : null,
+    continues: details.continues ?? null,
     undoUntil: details.undoUntil === undefined ? null : String(details.undoUntil),
     by: details.by ?? null,
     edited: details.edited ?? false,

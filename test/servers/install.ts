@@ -1,4 +1,4 @@
-/** Debian's mail servers, where they are missing. Says plainly what to do where it may not install them. */
+/** What the tests need of Debian, mail servers and a browser, where they are missing. Says plainly what to do where it may not install them. */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
@@ -7,6 +7,7 @@ const NEEDED = {
   'dovecot-lmtpd': '/usr/lib/dovecot/lmtp',
   postfix: '/usr/sbin/postfix',
   openssl: '/usr/bin/openssl',
+  chromium: '/usr/bin/chromium',
 }
 
 export function installMailServers(): void {

@@ -19,7 +19,7 @@ interface Body {
 }
 
 const FIELDS = new Set(
-  'model messages temperature top_p max_tokens max_completion_tokens stop n user seed stream frequency_penalty presence_penalty response_format'.split(
+  'model messages temperature top_p max_tokens max_completion_tokens stop n user seed stream stream_options frequency_penalty presence_penalty response_format'.split(
     ' ',
   ),
 )
@@ -69,6 +69,7 @@ export async function startOpenAiServer(): Promise<{ url: string; stop(): Promis
     if (body.model === 'missing-model')
       return refuse(response, 404, 'The model does not exist', 'model_not_found')
     const said = say(body)
+    if (body.stream && body.model !== 'streamless') return stream(response, body.model, said)
     json(response, 200, {
       id: 'chatcmpl-1',
       object: 'chat.completion',
@@ -78,8 +79,7 @@ export async function startOpenAiServer(): Promise<{ url: string; stop(): Promis
         {
           index: 0,
           message: { role: 'assistant', content: said },
-          finish_reason:
-            body.model === 'cut' ? 'length' : body.model === 'filtered' ? 'content_filter' : 'stop',
+          finish_reason: reasonOf(body.model),
         },
       ],
       usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
@@ -95,6 +95,26 @@ export async function startOpenAiServer(): Promise<{ url: string; stop(): Promis
         http.closeAllConnections()
       }),
   }
+}
+
+function reasonOf(model: string): string {
+  return model === 'cut' ? 'length' : model === 'filtered' ? 'content_filter' : 'stop'
+}
+
+/** Server-sent events, a word each (https://platform.openai.com/docs/api-reference/chat-streaming). `slowly` in a model's name takes its time. */
+async function stream(response: ServerResponse, model: string, said: string): Promise<void> {
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  const chunk = (delta: object, finish_reason: string | null = null) =>
+    response.write(
+      `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model, choices: [{ index: 0, delta, finish_reason }] })}\n\n`,
+    )
+  chunk({ role: 'assistant', content: '' })
+  for (const word of said.match(/\S+\s*|\s+/g) ?? []) {
+    chunk({ content: word })
+    await new Promise(resolve => setTimeout(resolve, model.includes('slowly') ? 60 : 3))
+  }
+  chunk({}, reasonOf(model))
+  response.end('data: [DONE]\n\n')
 }
 
 function wrongWith(request: IncomingMessage, text: string): string | null {
@@ -115,7 +135,7 @@ function wrongWith(request: IncomingMessage, text: string): string | null {
     if (typeof message.content !== 'string' || message.content === '') return 'content must be a string'
   }
   if (body.messages.at(-1)!.role !== 'user') return 'the last message is to be of the user'
-  if (body.stream) return 'stream is not offered here'
+  if ('stream_options' in body && !body.stream) return 'stream_options goes with stream'
   return null
 }
 

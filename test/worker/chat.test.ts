@@ -1,5 +1,5 @@
 import { evictDurableObject } from 'cloudflare:test'
-import { exports } from 'cloudflare:workers'
+import { env, exports } from 'cloudflare:workers'
 import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { contactToken, readContactToken } from '../../src/store/contact-tokens.ts'
@@ -416,5 +416,56 @@ describe('the page of a chat', () => {
     expect(shared.text).toContain(`data-chat="${id}"`)
     for (const path of [`/chat/${newId()}`, '/share/x', '/chat/%00'])
       expect((await page(path)).status).toBe(404)
+  })
+})
+
+describe('an answer while it is written', () => {
+  /** A chat whose assistant takes its time. */
+  async function slowly() {
+    const chat = await webChat()
+    const change = {
+      kind: 'openai-compatible',
+      baseUrl: `${env.TEST_MODEL}/v1`,
+      model: 'good-slowly',
+      apiKey: KEY,
+    }
+    const changed = await call(`/assistants/${chat.assistantId}`, chat.headers, 'PATCH', change)
+    expect(changed.status).toBe(200)
+    return { ...chat, ann: await visitor(chat.id) }
+  }
+  const KEY = 'sk-test-0123456789abcdefghijklmnop'
+
+  /** What a client has put together of it. */
+  const pieced = (client: { of(type: string): Json[] }) =>
+    client
+      .of('answer')
+      .reduce((text, one) => (one.over ? text : text.slice(0, one.at as number) + one.text), '')
+
+  it('SY6 it comes in pieces, then as the message, and who comes in between has it as well', async () => {
+    const { ann } = await slowly()
+    ann.say('How do I get a refund?')
+    await until(async () => pieced(ann.client).length > 20)
+    const late = await open(`/conversations/${ann.conversation}/ws`, socketHeaders(ann.session.token))
+    await until(async () => messagesIn(ann.client).length === 2 && messagesIn(late).length === 2)
+    await until(async () => ann.client.of('answer').at(-1)!.over === true)
+    const [, answer] = messagesIn(ann.client)
+    for (const one of [ann.client, late])
+      expect((answer!.content as string).startsWith(pieced(one))).toBe(true)
+    expect(ann.client.of('answer').length).toBeGreaterThan(3)
+    expect(ann.client.of('answer')[0]).toMatchObject({ at: 0, text: '' })
+    const order = ann.client.frames.map(one => one.type)
+    expect(order.lastIndexOf('changed')).toBeLessThan(order.lastIndexOf('answer'))
+  })
+
+  it('SY7 a person takes over: not another word, and no message', async () => {
+    const { ann, headers } = await slowly()
+    ann.say('How do I get a refund?')
+    await until(async () => pieced(ann.client).length > 10)
+    await call(`/conversations/${ann.conversation}`, headers, 'PATCH', { owner: 'person' })
+    const count = ann.client.of('answer').length
+    await until(async () => ann.client.of('answer').at(-1)!.over === true)
+    expect(ann.client.of('answer').length).toBeLessThanOrEqual(count + 1)
+    await new Promise(resolve => setTimeout(resolve, 1_500))
+    expect(messagesIn(ann.client)).toHaveLength(1)
   })
 })

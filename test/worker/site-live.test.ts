@@ -183,6 +183,11 @@ describe('a site live', () => {
     const client = await watching(headers)
     expect(client.frames.map(one => one.type)).toEqual(['resync', 'changed', 'resumed', 'presence', 'queue'])
     expect([...known(client.frames).rows.keys()]).toEqual([fresh])
+    // A count of before the beginning is of another life.
+    for (const since of [0, 1, 2]) {
+      const stale = await watching(headers, `?since=${since}`)
+      expect([stale.frames[0]!.type, known(stale.frames).seq]).toEqual(['resync', known(client.frames).seq])
+    }
   })
 
   it('SL3 what was pruned, and what another life counted, is loaded anew; who missed much has it in parts', async () => {
@@ -232,18 +237,20 @@ describe('a site live', () => {
     const stub = siteObject(siteId)
     await stub.changed(change(a, 5))
     for (const seq of [5, 4, 1]) await stub.changed(change(a, seq))
-    await stub.gone({ conversationId: a, inboxId, seq: 6, to: b })
-    await stub.gone({ conversationId: a, inboxId, seq: 6, to: b })
+    for (const seq of [6, 6, 7]) await stub.gone({ conversationId: a, inboxId, seq, to: b })
     // Not even what says that it is newer brings it back.
-    for (const seq of [5, 6, 7]) await stub.changed(change(a, seq, { waiting: 1 }))
+    for (const seq of [5, 7, 9]) await stub.changed(change(a, seq, { waiting: 1 }))
     await stub.gone({ conversationId: b, inboxId, seq: 1, to: null })
     await stub.changed(change(b, 2))
-    await until(async () => told(client) >= 3)
+    // What became of it may be erased later, when its inbox is known here only; what was never told needs no telling.
+    for (const conversationId of [a, newId()]) await stub.gone({ conversationId, seq: 10, to: null })
+    await until(async () => told(client) >= 4)
     await new Promise(resolve => setTimeout(resolve, 400))
     expect(client.frames.slice(4)).toEqual([
       expect.objectContaining({ type: 'changed', conversation: { id: a, title: 'Turn 5' } }),
       expect.objectContaining({ type: 'gone', conversation: a, to: b }),
       expect.objectContaining({ type: 'gone', conversation: b, to: null }),
+      expect.objectContaining({ type: 'gone', conversation: a, to: null }),
     ])
     const rows = await runInDurableObject(stub, (_, state) =>
       state.storage.sql.exec('SELECT json, waiting FROM feed').toArray(),
@@ -327,7 +334,8 @@ describe('a site live', () => {
 
   it('SL7 members are here once however many tabs they have; a key watches and is not here', async () => {
     const { siteId, headers } = await site()
-    const [ann, bob] = [await member(siteId, 'agent'), await member(siteId, 'admin')]
+    const ours = newId()
+    const [ann, bob] = [await member(siteId, 'agent', [ours]), await member(siteId, 'admin')]
     expect(await siteObject(siteId).present()).toEqual([])
     const key = await watching(headers)
     const first = await watching(ann.headers)
@@ -342,6 +350,8 @@ describe('a site live', () => {
       [ann.id, bob.id].toSorted(),
     )
     expect(await siteObject(siteId).present()).toHaveLength(2)
+    expect(await siteObject(siteId).present(ours)).toHaveLength(2)
+    expect(await siteObject(siteId).present(newId())).toMatchObject([{ id: bob.id }])
     first.close()
     await until(async () => (await socketsOf(siteId)) === 3)
     await runDurableObjectAlarm(siteObject(siteId))
@@ -350,11 +360,30 @@ describe('a site live', () => {
     const reloaded = await watching(ann.headers)
     await until(async () => (await socketsOf(siteId)) === 3)
     await runDurableObjectAlarm(siteObject(siteId))
-    expect([key.of('presence').length, other.of('presence').length]).toEqual([3, 1])
+    // Not for the others, whatever else they are told; who asks hears how it is.
     reloaded.close()
+    await until(async () => (await siteObject(siteId).present()).length === 1)
+    await siteObject(siteId).changed(change(newId(), 1, { waiting: 1 }))
+    await until(async () => key.of('queue').length === 2)
+    expect([key.of('presence').length, other.of('presence').length]).toEqual([3, 1])
     await until(async () => key.of('presence').length === 4)
     expect(key.of('presence').at(-1)).toMatchObject({ here: [{ id: bob.id }] })
     expect(await siteObject(siteId).present()).toEqual([{ id: bob.id, name: 'A admin' }])
+    // Two who leave one after another are both gone, also where no member stays to look after.
+    other.close()
+    await until(async () => key.of('presence').length === 5)
+    expect(key.of('presence').at(-1)).toMatchObject({ here: [] })
+  })
+
+  it('SL7 where many come at once, they are told of together', async () => {
+    const { siteId, headers } = await site()
+    const key = await watching(headers)
+    const team = await Promise.all(Array.from({ length: 20 }, () => member(siteId, 'agent')))
+    const clients = await Promise.all(team.map(one => watching(one.headers)))
+    for (const client of [key, ...clients]) {
+      await until(async () => (client.of('presence').at(-1)!.here as Json[]).length === 20)
+      expect(client.of('presence').length).toBeLessThan(6)
+    }
   })
 
   it('SL7 M4 who sends no ping any more is not here, and is again with the next', async () => {
@@ -388,10 +417,10 @@ describe('a site live', () => {
     await until(async () => (alive.of('presence').at(-1)!.here as Json[]).length === 2)
     dead.close()
     alive.close()
-    await until(async () => (await socketsOf(siteId)) === 0)
-    await runDurableObjectAlarm(siteObject(siteId))
-    // Nobody is here: nobody is looked after.
-    expect(await runInDurableObject(siteObject(siteId), (_, state) => state.storage.getAlarm())).toBeNull()
+    // Nobody is here: soon nobody is looked after.
+    const alarm = () => runInDurableObject(siteObject(siteId), (_, state) => state.storage.getAlarm())
+    await until(async () => (await alarm()) === null)
+    expect(await siteObject(siteId).present()).toEqual([])
   })
 
   it('SL8 who waits for a person is in the queue, the oldest first, told together where many begin at once', async () => {
@@ -507,6 +536,36 @@ describe('a site live', () => {
     const ours = await watch({ cookie, origin: ORIGIN, 'sec-fetch-site': 'same-origin' })
     await until(async () => ours.of('presence').length === 1)
     expect(ours.of('presence')[0]).toMatchObject({ here: [{ id: ann.id, name: ann.name }] })
+  })
+
+  it('SL1 what happens in conversations is told: said, changed, taken over, merged, erased', async () => {
+    const { siteId, headers } = await site()
+    const shop = await webChat(headers)
+    const contact = (await call('/contacts', headers, 'POST', { name: 'Ann' })).body.id
+    const begun = async () =>
+      (await call('/conversations', headers, 'POST', { webChat: shop, contact })).body.id as string
+    const client = await watching(headers)
+    const [a, b] = [await begun(), await begun()]
+    const row = (id: string) => known(client.frames).rows.get(id)
+    await call('/messages', headers, 'POST', { conversation: a, content: 'Hello' })
+    await until(async () => (row(a)?.lastMessage as Json | null)?.content === 'Hello')
+    expect(row(a)).toMatchObject({ id: a, inbox: shop, status: 'open', unreadMessagesCount: 1 })
+    await call(`/conversations/${a}`, headers, 'PATCH', { owner: 'person', labels: ['vip'] })
+    await until(async () => client.of('queue').at(-1)!.count === 1)
+    expect(row(a)).toMatchObject({ owner: 'person', labels: ['vip'] })
+    expect(client.of('queue').at(-1)!.waiting).toMatchObject([{ conversation: a, inbox: shop }])
+    const ann = await member(siteId, 'agent')
+    await call(`/conversations/${a}`, headers, 'PATCH', { assignee: ann.id })
+    await until(async () => client.of('queue').at(-1)!.count === 0)
+    await call(`/conversations/${b}/merge`, headers, 'POST', { with: a })
+    await until(async () => known(client.frames).gone.size === 1)
+    const [loser, winner] = [...known(client.frames).gone][0] as [string, string]
+    expect([loser, winner].toSorted()).toEqual([a, b].toSorted())
+    await call(`/conversations/${winner}`, headers, 'DELETE')
+    await until(async () => known(client.frames).gone.get(winner) === null)
+    const away = await watching(headers, `?since=${known(client.frames.slice(0, 2)).seq}`)
+    expect([known(away.frames).rows.size, known(away.frames).gone.size]).toEqual([0, 2])
+    expect(JSON.stringify(away.frames)).not.toContain('Hello')
   })
 
   it('SL11 a row that is too long is told by its id', async () => {

@@ -503,3 +503,37 @@ describe('an assistant on Workers AI', () => {
     expect(await failing('5007: No such model @cf/x/y or task')).toMatch(/model_(missing|refused)/)
   }, 20_000)
 })
+
+describe('written where somebody waits for it', () => {
+  const aloud = async (model: string, said = 'How do I get a refund?') => {
+    const heard: string[] = []
+    const whole = await answer(model, said, { channel: 'chat', written: text => heard.push(text) })
+    return { heard: heard.filter(Boolean), whole }
+  }
+
+  it('SY5 the answer is told as it grows, and is the same in the end', async () => {
+    const { heard, whole } = await aloud('good-slowly')
+    expect(whole.text).toContain(REFUND)
+    expect(heard.length).toBeGreaterThan(2)
+    for (const [n, text] of heard.entries()) {
+      expect(whole.text.startsWith(text), text).toBe(true)
+      if (n > 0) expect(text.length).toBeGreaterThanOrEqual(heard[n - 1]!.length)
+    }
+    expect((await seen()).at(-1)).toMatchObject({ stream: true })
+  })
+
+  it('SY5 a server that knows no streams is asked once more without', async () => {
+    const { whole, heard } = await aloud('streamless')
+    expect(whole.text).toContain(REFUND)
+    expect(heard).toEqual([])
+  })
+
+  it('SY5 what goes wrong is told as ever: a key that is no good, a model that is away, an answer that is not fit', async () => {
+    await expect(aloud('status-500')).rejects.toThrow('the model did not answer')
+    expect((await aloud('missing-model')).whole.problem).toMatchObject({ code: 'model_missing' })
+    const leaked = await aloud('leaks-key')
+    expect(leaked.whole.problem).toMatchObject({ code: 'answer_blocked' })
+    expect(leaked.heard.join('')).not.toContain(KEY)
+    expect((await aloud('cut')).whole.problem).toMatchObject({ code: 'answer_blocked' })
+  })
+})
