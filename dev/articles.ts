@@ -6,6 +6,21 @@ export interface DemoArticle {
   body: string
 }
 
+/** What the demo's chat says first. */
+export const demoChat = {
+  title: 'Demo shop',
+  greeting: {
+    en: 'Hello! I am Ada, the assistant of this shop. What can I do for you?',
+    'zh-TW': '您好！我是本店的助理 Ada，請問需要什麼協助？',
+    'zh-CN': '您好！我是本店的助理 Ada，请问需要什么帮助？',
+  },
+  suggestedQuestions: {
+    en: ['How do I get a refund?', 'Where is my parcel?', 'I forgot my password'],
+    'zh-TW': ['如何申請退款？', '我的包裹在哪裡？', '我忘記密碼了'],
+    'zh-CN': ['如何申请退款？', '我的包裹在哪里？', '我忘记密码了'],
+  },
+}
+
 export const demoArticles: DemoArticle[] = [
   {
     key: 'refunds',

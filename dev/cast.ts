@@ -8,13 +8,13 @@ import { saveArticle } from '../src/store/articles.ts'
 import { addAssistant } from '../src/store/assistants.ts'
 import { db } from '../src/store/db.ts'
 import { derivedId, newId } from '../src/store/ids.ts'
-import { EmailSettings } from '../src/store/inboxes.ts'
+import { EmailSettings, webChatSettingsOf } from '../src/store/inboxes.ts'
 import { inboxAddresses, inboxes, sites } from '../src/store/schema.ts'
 import { seal } from '../src/store/seal.ts'
 import { addLink, hasOwnerWhoSignsIn, join } from '../src/store/sign-in.ts'
 import { createSite } from '../src/store/sites.ts'
-import { newWebChat, webChatsOf } from '../src/store/web-chats.ts'
-import { demoArticles } from './articles.ts'
+import { changeWebChat, newWebChat, webChatById, webChatsOf } from '../src/store/web-chats.ts'
+import { demoArticles, demoChat } from './articles.ts'
 import { ROOT } from './processes.ts'
 
 export interface CastOptions {
@@ -73,8 +73,9 @@ export async function castInto(
   const site = await d1.select().from(sites).where(eq(sites.id, siteId)).get()
   const assistantId = newId(at)
   const ada = { id: assistantId, siteId, name: 'Ada', kind: 'knowledge', settings: '{"v":1}', createdAt: at }
-  const webChat = newWebChat({ id: newId(at), siteId, assistantId, name: 'Demo shop chat', at })
-  await addAssistant(d1, { ...ada, apiKey: null }, webChat)
+  const inboxId = newId(at)
+  const about = { id: newId(at), siteId, assistantId, name: 'Demo shop chat', at }
+  await addAssistant(d1, { ...ada, apiKey: null }, newWebChat(about, { ...demoChat, mailInboxId: inboxId }))
   for (const article of demoArticles)
     await saveArticle(d1, env.SEARCH, {
       id: await derivedId(at, siteId, article.key, article.language),
@@ -87,7 +88,6 @@ export async function castInto(
       createdAt: at,
       updatedAt: at,
     })
-  const inboxId = newId(at)
   const sealed = (column: string) =>
     seal(
       options.kek,
@@ -119,6 +119,21 @@ export async function castInto(
     at,
   )
   return { siteId, assistantId, inboxId, apiKey }
+}
+
+/** The chat may stand on this page too, whose port may be another than the last time. */
+export async function chatOnPage(
+  env: LocalDatabases,
+  siteId: string,
+  webChatId: string,
+  origin: string,
+): Promise<void> {
+  const d1 = db(env.DB)
+  const row = await webChatById(d1, siteId, webChatId)
+  if (!row) return
+  const before = webChatSettingsOf(row)
+  const allowedOrigins = [...new Set([...before.allowedOrigins, origin])]
+  await changeWebChat(d1, siteId, webChatId, { settings: JSON.stringify({ ...before, allowedOrigins }) })
 }
 
 /** Where conversations with the demo's assistant begin by the API. */

@@ -6,9 +6,10 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type Cast, castInto, ownerInto, webChatOf, withDatabases } from './cast.ts'
+import { type Cast, castInto, chatOnPage, ownerInto, webChatOf, withDatabases } from './cast.ts'
 import { startMailHost } from './mail-host.ts'
 import { fireCron, freePort, migrate, ROOT, type Running, startBridge, startWorker } from './processes.ts'
+import { startShop } from './shop.ts'
 
 interface Kept {
   kek: string
@@ -22,6 +23,8 @@ interface Kept {
   ownerPassword?: string
   imapPort: number
   smtpPort: number
+  /** Of the page with the chat on it; of a state from before there was one it is missing. */
+  shopPort?: number
   cast: Cast
 }
 
@@ -96,10 +99,12 @@ const cast = await withDatabases(stateDir, env =>
 )
 const apiKey = kept?.apiKey ?? cast.apiKey ?? ''
 const url = `http://127.0.0.1:${port}`
-const { ownerLink, webChatId } = await withDatabases(stateDir, async env => ({
-  ownerLink: await ownerInto(env, cast.siteId, url, owner),
-  webChatId: await webChatOf(env, cast),
-}))
+const shopPort = await wantedPort('DEMO_SHOP_PORT', kept?.shopPort ?? 0, true)
+const { ownerLink, webChatId } = await withDatabases(stateDir, async env => {
+  const chat = await webChatOf(env, cast)
+  if (chat) await chatOnPage(env, cast.siteId, chat, `http://127.0.0.1:${shopPort}`)
+  return { ownerLink: await ownerInto(env, cast.siteId, url, owner), webChatId: chat }
+})
 const keep: Kept = {
   kek,
   ...(kept?.kekPrevious ? { kekPrevious: kept.kekPrevious } : {}),
@@ -110,6 +115,7 @@ const keep: Kept = {
   ownerPassword: owner.password,
   imapPort: mail.imapPort,
   smtpPort: mail.smtpPort,
+  shopPort,
   cast: { siteId: cast.siteId, assistantId: cast.assistantId, inboxId: cast.inboxId },
 }
 writeFileSync(keptFile, JSON.stringify(keep, null, 2), { mode: 0o600 })
@@ -150,6 +156,9 @@ process.on('SIGUSR2', () => {
 })
 endTogether(bridge, 'the bridge')
 
+const shop = webChatId ? await startShop(shopPort, url, webChatId) : null
+if (shop) stops.push(shop.stop)
+
 // wrangler never fires the cron trigger by itself.
 const clock = setInterval(
   () =>
@@ -165,6 +174,7 @@ const handle = {
   siteId: cast.siteId,
   apiKey,
   webChatId,
+  shop: shop?.url ?? null,
   console: owner,
   mail: {
     imap: { host: '127.0.0.1', port: mail.imapPort },
@@ -182,7 +192,7 @@ Edgedesk runs at ${url}   (development: loopback mail servers are allowed)
 ${ownerLink ? `  owner link    ${ownerLink}\n                opens once, within a day: for an owner of your own\n` : ''}  inbox         ${inbox.address}   password ${inbox.password}   id ${cast.inboxId}
   customer      ${customer.address}   password ${customer.password}
   web chat      ${webChatId}
-  IMAP          127.0.0.1:${mail.imapPort}   SMTP 127.0.0.1:${mail.smtpPort}   (no TLS: it is all on this machine)
+${shop ? `  a shop        ${shop.url}   with the chat on it; as a page of its own: ${url}/share/${webChatId}\n` : ''}  IMAP          127.0.0.1:${mail.imapPort}   SMTP 127.0.0.1:${mail.smtpPort}   (no TLS: it is all on this machine)
   handle        ${handleFile}
 
 Try it, in another terminal: send a mail, read the first answer (give it a second), see the conversations.
