@@ -43,7 +43,15 @@ function asAnswered(id: string, conversation: string, content: string, at: numbe
     ...{ attachments: [], citations: [], citationNodes: [] },
     verdict: { class: 'person', reasons: ['by_api'], mayFlow: true, mayDraft: true, maySend: true },
     reply: { do: 'silent', why: 'no_assistant', message: 'No assistant is bound to this inbox.' },
-    ...{ delivery: null, undoUntil: null, by: null, edited: false, draft: null, authentication: null },
+    ...{
+      delivery: null,
+      continues: null,
+      undoUntil: null,
+      by: null,
+      edited: false,
+      draft: null,
+      authentication: null,
+    },
     ...{ about: null, quarantine: null, imported: false, flags: [], original: null },
   }
 }

@@ -143,7 +143,11 @@ export const chat = noun()
     return c.json({ id }, 200)
   })
   .openapi(upload, async c => {
-    const { siteId, contactId } = visitorOf(c)
+    const { siteId, webChatId, contactId } = visitorOf(c)
+    const chat = await chatKnown(c.env, siteId, webChatId)
+    if (!chat || !webChatSettingsOf(chat).attachments)
+      throw new Refusal('forbidden', 'This chat takes no files.')
+    await mayGoOn(c, [limitOf(c.env, 'files', addressOf(c.req.raw))])
     const id = newId()
     const about = await receivedFile(c.req.raw, c.env.MAIL, uploadKey(siteId, id))
     await addUpload(db(c.env.DB), { siteId, id, ...about, createdAt: Date.now() })
@@ -216,8 +220,12 @@ async function messageOf(c: Context<Access>, id: string): Promise<MessageRow> {
 }
 
 /** @throws Refusal where one visitor, or one network address, begins too many */
-async function mayBegin(c: Context<Access>, contactId: string): Promise<void> {
-  const limits = [limitOf(c.env, 'chat', contactId), limitOf(c.env, 'chats', addressOf(c.req.raw))]
+function mayBegin(c: Context<Access>, contactId: string): Promise<void> {
+  return mayGoOn(c, [limitOf(c.env, 'chat', contactId), limitOf(c.env, 'chats', addressOf(c.req.raw))])
+}
+
+/** @throws Refusal where one of them is used up */
+async function mayGoOn(c: Context<Access>, limits: ReturnType<typeof limitOf>[]): Promise<void> {
   const waits = await Promise.all(limits.map(async limit => (await limit).take()))
   const seconds = Math.max(...waits)
   if (seconds === 0) return

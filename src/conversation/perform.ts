@@ -264,7 +264,8 @@ async function send(messageId: string, hands: Hands): Promise<ConversationEvent 
   if (!mail) return { type: 'fate_told', message, status: 'sent', problem: null }
   if (!mail.replyTo || !mail.rfcId) return null
   const { siteId } = hands.state()
-  if (!message.details.by && (await hasBounced(hands.env.DB, siteId, normaliseAddress(mail.replyTo.address))))
+  const byItself = !message.details.by || message.details.continues !== undefined
+  if (byItself && (await hasBounced(hands.env.DB, siteId, normaliseAddress(mail.replyTo.address))))
     return { type: 'fate_told', message, status: 'held', problem: problem('address_bounced') }
   // Our Message-ID is known to D1 before the mail can be answered.
   await hands.copied()

@@ -6,7 +6,7 @@ import { messageJson } from '../wire/message.ts'
 import type { SiteChange, SiteGone } from '../wire/site-frame.ts'
 
 export function siteChange(state: ConversationState, last: Message | null, publicUrl: string): SiteChange {
-  const lastMessage = last && messageJson(copiedRow(state.siteId, state.id, last), publicUrl)
+  const lastMessage = last && preview(messageJson(copiedRow(state.siteId, state.id, last), publicUrl))
   return {
     conversationId: state.id,
     inboxId: state.inboxId,
@@ -17,6 +17,15 @@ export function siteChange(state: ConversationState, last: Message | null, publi
     waiting: waitingSince(state),
   }
 }
+
+/** A list shows how a message begins; thousands of rows are kept of it. */
+function preview(message: ReturnType<typeof messageJson>) {
+  const { content } = message
+  return content.length <= PREVIEW_CHARS
+    ? message
+    : { ...message, content: content.slice(0, PREVIEW_CHARS), contentIsCut: true }
+}
+const PREVIEW_CHARS = 500
 
 export function siteGone({ id, inboxId, seq }: ConversationState, to: string): SiteGone {
   return { conversationId: id, inboxId, seq, to }

@@ -52,7 +52,7 @@ export class Sockets {
   /** @param missed what changed since the client was here last */
   accept(who: Watcher, mayWrite: boolean, state: ConversationState, missed: readonly Message[]): Response {
     const { theirs, ours } = accept(this.#ctx, { who, mayWrite }, Date.now())
-    for (const frame of this.#frames(state, missed)(who)) sendText(ours, frame)
+    for (const frame of this.#frames(state, missed)(who)) sendText(ours, frame, this.#ctx)
     if (this.#writing) send(ours, { type: 'answer', at: 0, ...this.#writing } satisfies ServerFrame)
     if (who.kind === 'key') send(ours, this.#presenceFor(who))
     else this.presence()
@@ -67,7 +67,7 @@ export class Sockets {
     const at = Date.now()
     for (const socket of all) {
       const about = attachedTo<Attached>(socket)
-      for (const text of texts(about.who)) tell(socket, about, text, at)
+      for (const text of texts(about.who)) tell(socket, about, text, at, this.#ctx)
     }
   }
 
@@ -104,7 +104,8 @@ export class Sockets {
 
   /** One of them is told of some messages once more. */
   show(socket: WebSocket, state: ConversationState, messages: readonly Message[]): void {
-    for (const text of this.#frames(state, messages)(attachedTo<Attached>(socket).who)) sendText(socket, text)
+    for (const text of this.#frames(state, messages)(attachedTo<Attached>(socket).who))
+      sendText(socket, text, this.#ctx)
   }
 
   /** One of them goes on in another conversation. */
@@ -176,7 +177,7 @@ export class Sockets {
 
   #toAll(frame: ServerFrame): void {
     const text = JSON.stringify(frame)
-    for (const socket of this.#ctx.getWebSockets()) sendText(socket, text)
+    for (const socket of this.#ctx.getWebSockets()) sendText(socket, text, this.#ctx)
   }
 
   /** Made once for each of both sides, and only where somebody of it is there. */

@@ -20,6 +20,8 @@ export const ATTEMPTS = {
   /** Chats begun from one network address, and by one visitor. */
   chats: { most: 60, windowMs: 60 * MINUTE_MS },
   chat: { most: 10, windowMs: 60 * MINUTE_MS },
+  /** Files that visitors send from one network address. */
+  files: { most: 60, windowMs: 60 * MINUTE_MS },
   /** Mails that a web chat writes to an address which nobody has proved. */
   unproved: { most: 5, windowMs: 24 * 60 * MINUTE_MS },
 }

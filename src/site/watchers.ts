@@ -35,6 +35,7 @@ interface Known {
 const SILENT_MS = 45_000
 /** Who was silent may have been heard of again. */
 const LOOK_AGAIN_MS = 20_000
+/** Time enough to reload a page, or to come back after one was let go. */
 const LEFT_MS = 5_000
 
 export class Watchers {

@@ -39,8 +39,8 @@ export type ClientFrame = z.infer<typeof ClientFrame>
 export type SayFrame = Extract<ClientFrame, { type: 'say' }>
 
 export type ServerFrame =
-  /** How the conversation stands, and messages that are new or changed, whole; `seq` null: more of the same comes right behind. */
-  | { type: 'changed'; seq: number | null; conversation: object; messages: object[] }
+  /** How the conversation stands, and messages that are new or changed, whole; more of the same may come right behind. */
+  | { type: 'changed'; seq: number; conversation: object; messages: object[] }
   | { type: 'typing'; who: Watcher; on: boolean }
   /** Who has it open, each once. */
   | { type: 'presence'; here: Watcher[] }
@@ -63,23 +63,34 @@ export function changedFrames(
   messages: readonly Message[],
   publicUrl: string,
 ): ServerFrame[] {
-  const shown = messages.map(message => messageJson(copiedRow(state.siteId, state.id, message), publicUrl))
-  return inFrames(state.seq, standing(state), shown)
+  const shown = (message: Message) => messageJson(copiedRow(state.siteId, state.id, message), publicUrl)
+  return inFrames(state.seq, standing(state), messages, shown)
 }
 
 /** The same for its contact. */
 export function chatFrames(state: ConversationState, messages: readonly Message[]): ServerFrame[] {
-  return inFrames(state.seq, chatStanding(state), messages.filter(isForContact).map(chatMessage))
+  return inFrames(state.seq, chatStanding(state), messages.filter(isForContact), chatMessage)
 }
 
-function inFrames(seq: number, conversation: object, shown: object[]): ServerFrame[] {
-  const count = Math.max(1, Math.ceil(shown.length / SOME))
-  return Array.from({ length: count }, (_, n) => ({
-    type: 'changed',
-    seq: n === count - 1 ? seq : null,
-    conversation,
-    messages: shown.slice(n * SOME, (n + 1) * SOME),
-  }))
+/** In the order of their changes, so that whoever is let go between two of them comes back to the second. */
+function inFrames(
+  seq: number,
+  conversation: object,
+  messages: readonly Message[],
+  shown: (message: Message) => object,
+): ServerFrame[] {
+  const sorted = messages.toSorted((a, b) => a.seq - b.seq || a.position - b.position)
+  const count = Math.max(1, Math.ceil(sorted.length / SOME))
+  return Array.from({ length: count }, (_, n) => {
+    const next = sorted[(n + 1) * SOME]
+    return {
+      type: 'changed',
+      // All that changed before the next one has been told.
+      seq: next ? next.seq - 1 : seq,
+      conversation,
+      messages: sorted.slice(n * SOME, (n + 1) * SOME).map(shown),
+    }
+  })
 }
 
 /** How it stands, as the team sees it live. */

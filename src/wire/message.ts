@@ -79,12 +79,9 @@ export const MessageSchema = z
         description:
           'Of an outgoing message: draft, discarded, queued, sending, leaving, sent, retry, failed, uncertain, withdrawn or held; delayed or bounced where the recipient’s mail server said so later.',
       }),
-    continues: z
-      .array(z.uuid())
-      .nullable()
-      .openapi({
-        description: 'Of a mail that brings a visitor what they missed in the chat: those messages.',
-      }),
+    continues: z.array(z.uuid()).nullable().openapi({
+      description: 'Of a mail that brings a visitor what they missed in the chat: those messages.',
+    }),
     undoUntil: z.string().nullable().openapi({
       description: 'Of what a person wrote: it leaves at this time, and may be taken back until then.',
     }),

@@ -13,8 +13,8 @@ export interface SiteChange {
   contactId: string
   /** The conversation's own: what is not newer than what is known is not looked at. */
   seq: number
-  /** What the frame shows. It is kept as JSON and should be small: the last message, not all of them. */
-  row: object | string
+  /** What the frame shows, as JSON. It is kept as JSON and should be small: the last message, not all of them. */
+  row: string
   /** Since when a person is wanted and nobody has it, ms; null: nobody is wanted, or somebody has it. */
   waiting: number | null
 }
@@ -63,10 +63,7 @@ const ROW_CHARS = 65_536
 
 /** @returns JSON */
 export function rowText({ conversationId, inboxId, row }: SiteChange): string {
-  const text = typeof row === 'string' ? row : JSON.stringify(row)
-  return text.length <= ROW_CHARS
-    ? text
-    : JSON.stringify({ id: conversationId, inbox: inboxId, whole: false })
+  return row.length <= ROW_CHARS ? row : JSON.stringify({ id: conversationId, inbox: inboxId, whole: false })
 }
 
 /** Kept rows are JSON already. */

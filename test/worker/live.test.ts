@@ -1,5 +1,6 @@
-import { evictDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
+import { newId } from '../../src/store/ids.ts'
 import { call, type Json } from './call.ts'
 import { conversation, inbox, received, site } from './cast.ts'
 import { mail, until } from './mail.ts'
@@ -190,5 +191,57 @@ describe('a conversation live', () => {
       { content: 'First' },
       { content: 'Second' },
     ])
+  })
+})
+
+describe('who missed much', () => {
+  it('LI9 has it in several visits, each from where the last one ended', async () => {
+    const { siteId, headers, id, say } = await chat()
+    const first = await say('One')
+    // 450 messages of 8,000 letters are more than a socket is told without a ping.
+    await runInDurableObject(conversation(siteId, id), (_, state) => {
+      const { sql } = state.storage
+      const one = JSON.parse(
+        sql.exec<{ message: string }>('SELECT message FROM messages WHERE position = 0').one().message,
+      )
+      for (let n = 1; n <= 450; n++)
+        sql.exec(
+          'INSERT INTO messages (position, id, seq, message) VALUES (?, ?, ?, ?)',
+          ...[n, newId(), one.seq + n],
+          JSON.stringify({
+            ...one,
+            id: newId(),
+            position: n,
+            seq: one.seq + n,
+            content: `${n} ${'x'.repeat(8_000)}`,
+          }),
+        )
+      const kept = JSON.parse(
+        sql.exec<{ value: string }>(`SELECT value FROM meta WHERE key = 'state'`).one().value,
+      )
+      const now = { ...kept, seq: one.seq + 450, length: 451 }
+      sql.exec(`UPDATE meta SET value = ? WHERE key = 'state'`, JSON.stringify(now))
+    })
+    await evictDurableObject(conversation(siteId, id))
+    const heard: Frame[] = []
+    let visits = 0
+    for (let seq = 0; known(heard).messages.size < 451 && visits < 10; visits++) {
+      const client = await open(`/conversations/${id}/ws?since=${seq}`, headers)
+      await until(
+        async () =>
+          client.closed() !== null ||
+          known(client.frames).messages.size === 451 ||
+          (client.of('presence').length > 0 && client.frames),
+      )
+      heard.push(...client.frames)
+      if (client.closed()) expect(client.closed()).toMatchObject({ code: 4000 })
+      seq = known(heard).seq
+      client.close()
+    }
+    expect(known(heard).messages.has(first)).toBe(true)
+    expect(known(heard).messages.size).toBe(451)
+    expect(visits).toBeGreaterThan(1)
+    const told = heard.flatMap(one => (one.type === 'changed' ? (one.messages as Json[]) : []))
+    expect(told).toHaveLength(451)
   })
 })

@@ -73,7 +73,7 @@ const told = (client: Client) =>
 const inboxId = newId()
 
 function change(conversationId: string, seq: number, more: Partial<SiteChange> = {}): SiteChange {
-  const row = { id: conversationId, title: `Turn ${seq}` }
+  const row = JSON.stringify({ id: conversationId, title: `Turn ${seq}` })
   return { conversationId, inboxId, contactId: newId(), seq, row, waiting: null, ...more }
 }
 
@@ -118,8 +118,8 @@ describe('a site live', () => {
     await until(async () => told(first) === 3)
     first.close()
     for (let seq = 2; seq < 30; seq++) await siteObject(siteId).changed(change(b, seq))
-    await siteObject(siteId).changed(change(d, 1, { row: { id: d, status: 'open' } }))
-    await siteObject(siteId).changed(change(d, 2, { row: { id: d, status: 'closed' } }))
+    await siteObject(siteId).changed(change(d, 1, { row: JSON.stringify({ id: d, status: 'open' }) }))
+    await siteObject(siteId).changed(change(d, 2, { row: JSON.stringify({ id: d, status: 'closed' }) }))
     await siteObject(siteId).gone({ conversationId: c, inboxId, seq: 2, to: null })
     const second = await watching(headers, `?since=${known(first.frames).seq}`)
     expect(second.frames.map(one => one.type)).toEqual([
@@ -200,7 +200,9 @@ describe('a site live', () => {
     await siteObject(siteId).changed(change(waits, 1, { waiting: 5 }))
     await runInDurableObject(siteObject(siteId), async object => {
       for (let n = 0; n < KEPT_ROWS + 1_000; n++)
-        await object.changed(change(newId(), 1, { row: { id: newId(), title: 'x'.repeat(100) } }))
+        await object.changed(
+          change(newId(), 1, { row: JSON.stringify({ id: newId(), title: 'x'.repeat(100) }) }),
+        )
     })
     const kept = await runInDurableObject(siteObject(siteId), (_, state) => {
       const { n } = state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM feed').one()
@@ -428,12 +430,17 @@ describe('a site live', () => {
     const client = await watching(headers)
     const ids = Array.from({ length: 120 }, newId)
     const stub = siteObject(siteId)
-    for (const [n, id] of ids.entries()) await stub.changed(change(id, 1, { waiting: 1_000_000 - n }))
+    const begun = Date.now()
+    for (const [n, id] of ids.entries()) {
+      await stub.changed(change(id, 1, { waiting: 1_000_000 - n }))
+      if (n % 10 === 0) await new Promise(resolve => setTimeout(resolve, 10))
+    }
     await until(async () => client.of('queue').at(-1)!.count === 120)
     const { waiting } = client.of('queue').at(-1) as unknown as { waiting: Json[] }
     expect(waiting.map(one => one.conversation)).toEqual(ids.toReversed().slice(0, 100))
     expect(waiting[0]).toEqual({ conversation: ids[119], inbox: inboxId, since: '999881' })
-    expect(client.of('queue').length).toBeLessThan(20)
+    // The first, and at most two a second.
+    expect(client.of('queue').length).toBeLessThanOrEqual(2 + (Date.now() - begun) / 500)
     // Taken, waited for anew, and gone.
     const count = client.of('queue').length
     await stub.changed(change(ids[119]!, 2))
@@ -493,7 +500,9 @@ describe('a site live', () => {
     const [reads, hangs] = [await watching(headers), await watching(headers)]
     for (let n = 0; n < 30; n++) {
       const id = newId()
-      await siteObject(siteId).changed(change(id, 1, { row: { id, text: 'x'.repeat(50_000) } }))
+      await siteObject(siteId).changed(
+        change(id, 1, { row: JSON.stringify({ id, text: 'x'.repeat(50_000) }) }),
+      )
       if (n % 10 > 0) continue
       reads.send('ping')
       await until(async () => reads.of('pong').length === 1 + n / 10)
@@ -538,7 +547,7 @@ describe('a site live', () => {
     expect(ours.of('presence')[0]).toMatchObject({ here: [{ id: ann.id, name: ann.name }] })
   })
 
-  it('SL1 what happens in conversations is told: said, changed, taken over, merged, erased', async () => {
+  it('SL12 what happens in conversations is told: said, changed, taken over, merged, erased', async () => {
     const { siteId, headers } = await site()
     const shop = await webChat(headers)
     const contact = (await call('/contacts', headers, 'POST', { name: 'Ann' })).body.id
@@ -572,7 +581,9 @@ describe('a site live', () => {
     const { siteId, headers } = await site()
     const client = await watching(headers)
     const id = newId()
-    await siteObject(siteId).changed(change(id, 1, { row: { id, text: '字'.repeat(1_000_000) } }))
+    await siteObject(siteId).changed(
+      change(id, 1, { row: JSON.stringify({ id, text: '字'.repeat(1_000_000) }) }),
+    )
     await until(async () => told(client) === 1)
     expect(client.of('changed')[0]!.conversation).toEqual({ id, inbox: inboxId, whole: false })
   })
