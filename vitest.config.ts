@@ -2,13 +2,14 @@ import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
 /**
- * Five projects, from the quickest to the most real; `npm test` runs them all, `npm test -- --project domain` one.
+ * Six projects, from the quickest to the most real; `npm test` runs them all, `npm test -- --project domain` one.
  *
  * - domain: pure decisions, in Node, milliseconds
  * - contracts: suites that an adapter must pass
  * - bridge: the bridge as a process, on Dovecot
  * - worker: objects, D1, R2 and API inside workerd, mail in and out of Dovecot and Postfix
  * - stories: the whole product as `wrangler dev` runs it, used from outside
+ * - browser: the chat widget in Chromium, on a page of another origin
  */
 export default defineConfig({
   test: {
@@ -67,6 +68,15 @@ export default defineConfig({
           name: 'stories',
           include: ['test/stories/**/*.test.ts'],
           testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 60_000,
           hookTimeout: 120_000,
           fileParallelism: false,
         },

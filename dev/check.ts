@@ -5,6 +5,7 @@ import { ROOT, wrangler } from './processes.ts'
 
 const CHECKS = [
   ['tsc', '-p', '.'],
+  ['tsc', '-p', 'web'], // a browser's types and the Worker's are not the same
   ['biome', 'check'],
 ] as const
 

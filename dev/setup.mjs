@@ -34,6 +34,8 @@ if (!existsSync(join(assets, 'swagger-ui-bundle.js'))) {
   for (const name of ['swagger-ui-bundle.js', 'swagger-ui.css', 'LICENSE'])
     copyFileSync(join(root, 'node_modules/swagger-ui-dist', name), join(assets, name))
 }
+const { buildWidget } = await import('./widget.mjs')
+await buildWidget()
 
 const [script, ...args] = process.argv.slice(2)
 if (script) {

@@ -9,12 +9,12 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { ROOT, startBridge } from '../dev/processes.ts'
 import { startControl } from './servers/control.ts'
-import { installMailServers } from './servers/install.ts'
+import { installFromDebian } from './servers/install.ts'
 import { startMailServers } from './servers/mail-servers.ts'
 import { startOpenAiServer } from './servers/openai-server.ts'
 import { startReceiver } from './servers/webhook-receiver.ts'
 
-installMailServers()
+installFromDebian()
 const built = spawnSync(join(ROOT, 'node_modules/.bin/node'), [join(ROOT, 'bridge/build.ts')], {
   stdio: 'inherit',
 })

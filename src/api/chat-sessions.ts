@@ -7,7 +7,8 @@ import type { Context } from 'hono'
 import { isUuid } from '../domain/ids.ts'
 import { pickLanguage } from '../domain/language.ts'
 import { settings } from '../env.ts'
-import { addressOf, limitOf } from '../limits/attempts.ts'
+import { addressOf } from '../limits/attempts.ts'
+import { spend } from '../limits/limits.ts'
 import { type ContactToken, contactToken, readContactToken } from '../store/contact-tokens.ts'
 import { changeClaim, contactById, contactWithAddress } from '../store/contacts.ts'
 import { db } from '../store/db.ts'
@@ -21,6 +22,8 @@ import { byId, jsonBody, noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 
 const LASTS_MS = 90 * 24 * 60 * 60_000
+/** A minute, from one network address: an office has one, and a page that is opened again is counted again. */
+const VISITS = 120
 
 const name = z.string().trim().max(100).regex(ONE_LINE, 'must be one line without control characters')
 
@@ -95,7 +98,7 @@ const begin = createRoute({
 export const chatSessions = noun().openapi(begin, async c => {
   const { id } = c.req.valid('param')
   const typed = c.req.valid('json')
-  await mustWait(c)
+  mustWait(c)
   const chat = isUuid(id) ? await chatToVisit(c.env, id) : undefined
   if (!chat) throw new Refusal('not_found')
   const origin = c.req.header('origin')?.toLowerCase() ?? ''
@@ -198,9 +201,10 @@ function shownChat(chat: InboxRow, visitors: string | null) {
 }
 
 /** @throws Refusal where too many come from one network address */
-async function mustWait(c: Context<Access>): Promise<void> {
-  const seconds = await (await limitOf(c.env, 'visit', addressOf(c.req.raw))).take()
-  if (seconds === 0) return
-  c.header('retry-after', String(seconds))
+function mustWait(c: Context<Access>): void {
+  const background = (work: Promise<void>) => c.executionCtx.waitUntil(work)
+  const { yes, resetMs } = spend(c.env, background, `visits/${addressOf(c.req.raw)}`, VISITS, Date.now())
+  if (yes) return
+  c.header('retry-after', String(Math.ceil(resetMs / 1000)))
   throw new Refusal('rate_limited')
 }

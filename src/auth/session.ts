@@ -7,6 +7,7 @@
  */
 import { settings } from '../env.ts'
 import { db } from '../store/db.ts'
+import { isMac } from '../store/seal.ts'
 import { prolongSession, type Session, sessionWithToken } from '../store/sign-in.ts'
 import { signInSecret } from '../store/sites.ts'
 
@@ -81,15 +82,7 @@ async function isSigned(token: string, signature: string, secret: string): Promi
   } catch {
     return false
   }
-  const encoder = new TextEncoder()
-  const key = await crypto.subtle.importKey(
-    'raw',
-    encoder.encode(secret),
-    { name: 'HMAC', hash: 'SHA-256' },
-    false,
-    ['verify'],
-  )
-  return crypto.subtle.verify('HMAC', key, mac, encoder.encode(token))
+  return isMac(secret, token, mac)
 }
 
 /**

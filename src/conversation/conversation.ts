@@ -806,11 +806,11 @@ export class Conversation extends DurableObject<Env> {
 
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
     closeToo(socket, code, reason)
-    this.#sockets.presence(socket)
+    this.#sockets.presence({ gone: socket })
   }
 
   override webSocketError(socket: WebSocket): void {
-    this.#sockets.presence(socket)
+    this.#sockets.presence({ gone: socket })
   }
 
   /** From the clock: something was due and nobody came. */

@@ -7,7 +7,7 @@ import { mayBeAnswered } from '../domain/permission.ts'
 import { type Problem, problem } from '../domain/problem.ts'
 import { db } from '../store/db.ts'
 import { derivedId } from '../store/ids.ts'
-import { type InboxRow, modeNow, webChatSettingsOf } from '../store/inboxes.ts'
+import { type InboxRow, replyRulesOf, webChatSettingsOf } from '../store/inboxes.ts'
 import { attachmentFrom, readUploadHandle, takeUploads } from '../store/uploads.ts'
 import type { SayFrame } from '../wire/frame.ts'
 
@@ -58,13 +58,7 @@ export function asEvent(
       open: mayAnswerAt(rules.hours, rules.timeZone, at),
       reset: false,
     },
-    rules: {
-      mode: modeNow(inbox, rules),
-      hasAssistant: inbox.assistantId !== null,
-      draftAfterMs: rules.draftAfterMs,
-      delayMs: rules.delayMs,
-      closedText: rules.hours?.text ?? null,
-    },
+    rules: replyRulesOf(inbox, rules),
     ...(said.visitor ? { continueAfterMs: rules.mailInboxId === null ? null : rules.continueAfterMs } : {}),
   }
 }

@@ -11,7 +11,7 @@ import { limitOf } from '../limits/attempts.ts'
 import { takesPart } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { derivedId } from '../store/ids.ts'
-import { type InboxRow, modeNow, replySettingsOf, webChatSettingsOf } from '../store/inboxes.ts'
+import { type InboxRow, replyRulesOf, replySettingsOf, webChatSettingsOf } from '../store/inboxes.ts'
 import { hasOptedOut } from '../store/opt-outs.ts'
 
 export interface OfflineMessage {
@@ -73,13 +73,7 @@ export async function takeOffline(
         permitted: mayBeAnswered(contact.address, rules),
         open: mayAnswerAt(rules.hours, rules.timeZone, at),
       },
-      rules: {
-        mode: modeNow(inbox, rules),
-        hasAssistant: inbox.assistantId !== null,
-        draftAfterMs: rules.draftAfterMs,
-        delayMs: rules.delayMs,
-        closedText: rules.hours?.text ?? null,
-      },
+      rules: replyRulesOf(inbox, rules),
     },
   })
   return conversationId

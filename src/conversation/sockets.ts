@@ -42,6 +42,8 @@ export class Sockets {
   readonly #ctx: DurableObjectState
   readonly #env: Env
   #writing: Writing | null = null
+  /** Who is here, as it was told last in this life of the object. */
+  #presenceTold: Record<Side, string> | null = null
 
   constructor(ctx: DurableObjectState, env: Env) {
     this.#ctx = ctx
@@ -54,8 +56,7 @@ export class Sockets {
     const { theirs, ours } = accept(this.#ctx, { who, mayWrite }, Date.now())
     for (const frame of this.#frames(state, missed)(who)) sendText(ours, frame, this.#ctx)
     if (this.#writing) send(ours, { type: 'answer', at: 0, ...this.#writing } satisfies ServerFrame)
-    if (who.kind === 'key') send(ours, this.#presenceFor(who))
-    else this.presence()
+    this.presence({ fresh: ours })
     return new Response(null, { status: 101, webSocket: theirs })
   }
 
@@ -136,26 +137,25 @@ export class Sockets {
     send(socket, { type: 'error', ...why } satisfies ServerFrame)
   }
 
-  /** @param gone one that is closing, and still counted by the platform */
-  presence(gone?: WebSocket): void {
-    const [team, contact] = [
-      this.#presenceFor({ kind: 'key' }, gone),
-      this.#presenceFor({ kind: 'contact' }, gone),
-    ]
-    for (const socket of this.#ctx.getWebSockets())
-      if (socket !== gone) send(socket, attachedTo<Attached>(socket).who.kind === 'contact' ? contact : team)
+  /**
+   * Who is here, told where it is another than before, and to who is new.
+   *
+   * @param gone one that is closing, and still counted by the platform
+   */
+  presence({ gone, fresh }: { gone?: WebSocket; fresh?: WebSocket } = {}): void {
+    const here = this.#here(gone)
+    const texts = { team: presenceText(here, 'team'), contact: presenceText(here, 'contact') }
+    for (const socket of this.#ctx.getWebSockets()) {
+      const side = sideOf(attachedTo<Attached>(socket).who)
+      if (socket === fresh || (socket !== gone && texts[side] !== this.#presenceTold?.[side]))
+        sendText(socket, texts[side])
+    }
+    this.#presenceTold = texts
   }
 
   /** Whether its contact has it open. */
   isContactHere(): boolean {
     return this.#here().some(who => who.kind === 'contact')
-  }
-
-  #presenceFor({ kind }: Pick<Watcher, 'kind'>, gone?: WebSocket): ServerFrame {
-    const here = this.#here(gone).filter(
-      who => who.kind === 'member' || (who.kind === 'contact' && kind !== 'contact'),
-    )
-    return { type: 'presence', here }
   }
 
   #here(gone?: WebSocket): Watcher[] {
@@ -164,14 +164,15 @@ export class Sockets {
     return [...new Map(all.map(who => [`${who.kind} ${who.id}`, who])).values()]
   }
 
-  /** A program types for a person of the team; its own name is nothing for a contact. */
   #types(from: WebSocket, who: Watcher, on: boolean): void {
+    const text = (who: Watcher) => JSON.stringify({ type: 'typing', who, on } satisfies ServerFrame)
+    // A program types for a person of the team; its own name is nothing for a contact.
     const outside: Watcher = who.kind === 'key' ? { kind: 'member', id: who.id, name: '' } : who
+    const texts = { team: text(who), contact: text(outside) }
     for (const socket of this.#ctx.getWebSockets()) {
-      const to = attachedTo<Attached>(socket).who
+      const side = sideOf(attachedTo<Attached>(socket).who)
       // A contact does not see themself typing in another tab.
-      if (socket === from || (who.kind === 'contact' && to.kind === 'contact')) continue
-      send(socket, { type: 'typing', who: to.kind === 'contact' ? outside : who, on } satisfies ServerFrame)
+      if (socket !== from && !(side === 'contact' && who.kind === 'contact')) sendText(socket, texts[side])
     }
   }
 
@@ -194,6 +195,19 @@ export class Sockets {
       return team
     }
   }
+}
+
+/** Who sees all of a conversation, and who sees what was said to them. */
+type Side = 'team' | 'contact'
+
+function sideOf({ kind }: Watcher): Side {
+  return kind === 'contact' ? 'contact' : 'team'
+}
+
+/** The team sees its own and the contact; a contact sees the team. Programs are nobody's company. */
+function presenceText(here: readonly Watcher[], side: Side): string {
+  const shown = here.filter(({ kind }) => kind === 'member' || (kind === 'contact' && side === 'team'))
+  return JSON.stringify({ type: 'presence', here: shown } satisfies ServerFrame)
 }
 
 const FORBIDDEN = {

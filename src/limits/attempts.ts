@@ -15,8 +15,6 @@ export const ATTEMPTS = {
   reset: { most: 3, windowMs: 60 * MINUTE_MS },
   /** A code of an app is good once (RFC 6238 §5.2), for as long as it could be: its own half minute and the ones beside it. */
   code: { most: 1, windowMs: 2 * MINUTE_MS },
-  /** Visitors of web chats from one network address. A page that is opened again is counted again. */
-  visit: { most: 120, windowMs: 10 * MINUTE_MS },
   /** Chats begun from one network address, and by one visitor. */
   chats: { most: 60, windowMs: 60 * MINUTE_MS },
   chat: { most: 10, windowMs: 60 * MINUTE_MS },

@@ -14,7 +14,7 @@ import { type Verdict, verdict } from '../domain/verdict.ts'
 import { readEmail, safeName } from '../mail/email.ts'
 import { authenticationHostOf } from '../mail/providers/index.ts'
 import { derivedId } from '../store/ids.ts'
-import type { MailboxConfig } from '../store/inboxes.ts'
+import { type MailboxConfig, replyRulesOf } from '../store/inboxes.ts'
 import { attachmentKey, bodyKey, contentKey, rawKey, reducedKey } from './keys.ts'
 import type { ReceiveTools } from './receive.ts'
 import { HISTORY, type MailRow, type Remote, ROUTED } from './records.ts'
@@ -237,13 +237,8 @@ export function replyFacts(reading: Reading, { config }: ReceiveTools) {
       open: mayAnswerAt(settings.hours, settings.timeZone, Date.now()),
       reset: isReset(view.content, settings.resetCommand),
     },
-    rules: {
-      mode: settings.mode,
-      hasAssistant: config.assistantId !== null,
-      draftAfterMs: settings.draftAfterMs,
-      delayMs: settings.delayMs,
-      closedText: settings.hours?.text ?? null,
-    },
+    // What came in before a pause is decided as if there were none: it is looked at again when the answer is made.
+    rules: replyRulesOf({ assistantId: config.assistantId, paused: false }, settings),
   }
 }
 

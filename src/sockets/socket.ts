@@ -56,12 +56,18 @@ export function accept<About>(
   return { theirs, ours }
 }
 
+/** As it was last read or written in this life of the object: many sockets are told at once. */
+const known = new WeakMap<WebSocket, Life>()
+
 export function attach<About extends Life>(socket: WebSocket, about: About): void {
+  known.set(socket, about)
   socket.serializeAttachment(about)
 }
 
 export function attachedTo<About extends Life>(socket: WebSocket): About {
-  return socket.deserializeAttachment() as About
+  const kept = known.get(socket) ?? (socket.deserializeAttachment() as About)
+  known.set(socket, kept)
+  return kept as About
 }
 
 export function isOpen(socket: WebSocket): boolean {

@@ -3,7 +3,7 @@
 import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { CAPS } from '../domain/outbox.ts'
-import { MODES } from '../domain/reply.ts'
+import { MODES, type ReplyRules } from '../domain/reply.ts'
 import { log } from '../log.ts'
 import { type Db, steady } from './db.ts'
 import { inboxAddresses, inboxes, sites } from './schema.ts'
@@ -109,6 +109,17 @@ export function replySettingsOf(row: Pick<InboxRow, 'settings'>): ReplySettings 
 
 export function webChatSettingsOf(row: Pick<InboxRow, 'settings'>): WebChatSettings {
   return WebChatSettings.parse(JSON.parse(row.settings))
+}
+
+/** What decides whether something written to it is answered, and when. */
+export function replyRulesOf(row: Pick<InboxRow, 'paused' | 'assistantId'>, own: ReplySettings): ReplyRules {
+  return {
+    mode: modeNow(row, own),
+    hasAssistant: row.assistantId !== null,
+    draftAfterMs: own.draftAfterMs,
+    delayMs: own.delayMs,
+    closedText: own.hours?.text ?? null,
+  }
 }
 
 /** How it answers at this moment: a paused inbox does not. */

@@ -100,6 +100,13 @@ export async function comesBack(kek: string, site: string, type: string, identif
   return false
 }
 
+/** Whether that is the HMAC-SHA-256 of a text under a secret that is a text; in constant time. */
+export async function isMac(secret: string, said: string, mac: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+  const key = await crypto.subtle.importKey('raw', bytesOf(secret), algorithm, false, ['verify'])
+  return crypto.subtle.verify('HMAC', key, mac, bytesOf(said))
+}
+
 /** The lib types `encode` wider than it is; WebCrypto wants a plain ArrayBuffer behind its bytes. */
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new TextEncoder().encode(text))

@@ -6,7 +6,7 @@ import { conversationsByActivity } from './conversations.ts'
 import { type Db, db, steady } from './db.ts'
 import { type InboxRow, webChatSettingsOf } from './inboxes.ts'
 import { sites } from './schema.ts'
-import { derivedSecret } from './seal.ts'
+import { derivedSecret, isMac } from './seal.ts'
 import { webChatById, webChatOfAnySite } from './web-chats.ts'
 
 /** A chat is asked for with everything its visitors do: what D1 said a moment ago still holds. */
@@ -82,14 +82,9 @@ export async function identitySecret(
 /** Whether `hash` is the hex HMAC-SHA-256 of what is said, under the secret's text; in constant time. */
 export async function isSigned(secret: string, said: string, hash: string): Promise<boolean> {
   if (!/^[0-9a-f]{64}$/i.test(hash)) return false
-  const encoder = new TextEncoder()
-  const key = await crypto.subtle.importKey(
-    'raw',
-    encoder.encode(secret),
-    { name: 'HMAC', hash: 'SHA-256' },
-    false,
-    ['verify'],
+  return isMac(
+    secret,
+    said,
+    Uint8Array.from(hash.match(/../g)!, pair => Number.parseInt(pair, 16)),
   )
-  const mac = Uint8Array.from(hash.match(/../g)!, pair => Number.parseInt(pair, 16))
-  return crypto.subtle.verify('HMAC', key, mac, encoder.encode(said))
 }

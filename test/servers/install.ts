@@ -10,7 +10,7 @@ const NEEDED = {
   chromium: '/usr/bin/chromium',
 }
 
-export function installMailServers(): void {
+export function installFromDebian(): void {
   const missing = Object.entries(NEEDED).flatMap(([name, path]) => (existsSync(path) ? [] : [name]))
   if (missing.length === 0) return
   console.log(`Installing ${missing.join(', ')} (apt) …`)

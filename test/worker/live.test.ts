@@ -245,3 +245,39 @@ describe('who missed much', () => {
     expect(told).toHaveLength(451)
   })
 })
+
+describe('those who watch together', () => {
+  it('LI10 who reads nothing while a megabyte goes out is let go; who pings meanwhile is not', async () => {
+    const { headers, id, say } = await chat()
+    const [silent, reader] = [
+      await open(`/conversations/${id}/ws`, headers),
+      await open(`/conversations/${id}/ws`, headers),
+    ]
+    // A frame shows the first 8,000 letters.
+    for (let n = 0; n < 130; n++) {
+      await say(`${n} ${'x'.repeat(8_000)}`)
+      if (n % 20 === 0) reader.send('ping')
+    }
+    await until(async () => silent.closed() !== null)
+    expect(silent.closed()).toMatchObject({ code: 4000, reason: 'resume' })
+    expect(reader.closed()).toBeNull()
+    expect(known(reader.frames).messages.size).toBe(130)
+  })
+
+  it('LI11 presence is told where it is another than before, and to who is new', async () => {
+    const { siteId, headers, id } = await chat()
+    const ann = await member(siteId, 'agent')
+    const first = await open(`/conversations/${id}/ws`, ann.headers)
+    await until(async () => first.of('presence').length === 1)
+    const key = await open(`/conversations/${id}/ws`, headers)
+    const tab = await open(`/conversations/${id}/ws`, ann.headers)
+    await until(async () => key.of('presence').length === 1 && tab.of('presence').length === 1)
+    tab.close()
+    const bob = await open(`/conversations/${id}/ws`, (await member(siteId, 'agent')).headers)
+    await until(async () => first.of('presence').length === 2)
+    expect(first.of('presence')[1]!.here).toHaveLength(2)
+    bob.close()
+    await until(async () => first.of('presence').length === 3)
+    expect(key.of('presence')).toHaveLength(3)
+  })
+})

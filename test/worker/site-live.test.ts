@@ -1,6 +1,6 @@
 /** A site live: what the Site object is told, and what those who watch hear of it. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
-import { env, exports } from 'cloudflare:workers'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { KEPT_ROWS } from '../../src/site/feed.ts'
 import { contactToken } from '../../src/store/contact-tokens.ts'
@@ -10,38 +10,14 @@ import { invited, ORIGIN } from './browser.ts'
 import { call, type Json } from './call.ts'
 import { site } from './cast.ts'
 import { until } from './mail.ts'
+import { type Frame, open } from './socket.ts'
 import { member } from './staff.ts'
 
-type Frame = Json & { type: string }
 type Client = Awaited<ReturnType<typeof watch>>
 
-/** A client that keeps what it hears. */
-async function watch(headers: Record<string, string>, query = '') {
-  const answer = await exports.default.fetch(`${ORIGIN}/api/v1/ws${query}`, {
-    headers: { ...headers, upgrade: 'websocket' },
-  })
-  const frames: Frame[] = []
-  let closed: { code: number; reason: string } | null = null
-  const socket = answer.webSocket
-  socket?.addEventListener('message', ({ data }) => {
-    frames.push(data === 'pong' ? { type: 'pong' } : (JSON.parse(data as string) as Frame))
-  })
-  socket?.addEventListener('close', ({ code, reason }) => {
-    closed = { code, reason }
-  })
-  socket?.accept()
-  return {
-    status: answer.status,
-    headers: answer.headers,
-    frames,
-    closed: () => closed,
-    of: (type: string) => frames.filter(one => one.type === type),
-    send: (frame: unknown) => socket!.send(typeof frame === 'string' ? frame : JSON.stringify(frame)),
-    close: () => socket!.close(1000, 'bye'),
-  }
-}
+const watch = (headers: Record<string, string>, query = '') => open(`/ws${query}`, headers, ORIGIN)
 
-/** The same, once it has been told all that is there. */
+/** A client that has been told all that is there. */
 async function watching(headers: Record<string, string>, query = ''): Promise<Client> {
   const client = await watch(headers, query)
   expect(client.status).toBe(101)

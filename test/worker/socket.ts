@@ -5,8 +5,8 @@ import type { Json } from './call.ts'
 export type Frame = Json & { type: string }
 
 /** A client that keeps what it hears. */
-export async function open(path: string, headers: Record<string, string>) {
-  const answer = await exports.default.fetch(`http://edgedesk.test/api/v1${path}`, {
+export async function open(path: string, headers: Record<string, string>, base = 'http://edgedesk.test') {
+  const answer = await exports.default.fetch(`${base}/api/v1${path}`, {
     headers: { ...headers, upgrade: 'websocket' },
     redirect: 'manual',
   })
