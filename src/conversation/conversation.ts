@@ -764,8 +764,8 @@ export class Conversation extends DurableObject<Env> {
       return new Response(null, { status: 404 })
     const missed =
       asked.since === null
-        ? this.#memory.messages(state.length - NEWEST - 1)
-        : this.#memory.changedSince(asked.since)
+        ? { messages: this.#memory.messages(state.length - NEWEST - 1), upTo: null }
+        : this.#memory.missed(asked.since)
     return this.#sockets.accept(asked.who, asked.mayWrite, state, missed)
   }
 

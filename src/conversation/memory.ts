@@ -35,6 +35,9 @@ export interface OwedEffect {
   attempts: number
 }
 
+/** Told at once to who was away. */
+const MISSED = 1_000
+
 export class Memory {
   readonly #sql: SqlStorage
   #state: ConversationState | null | undefined
@@ -144,6 +147,30 @@ export class Memory {
 
   changedSince(seq: number): Message[] {
     return this.#rows('SELECT message FROM messages WHERE seq > ? ORDER BY position', seq)
+  }
+
+  /**
+   * What changed since then, in the order of the changes: the first thousand, and whatever changed together with the last of them.
+   *
+   * @returns `upTo`: the `seq` of the last; null where that is all
+   */
+  missed(seq: number): { messages: Message[]; upTo: number | null } {
+    const last = this.#sql
+      .exec<{ seq: number }>(
+        'SELECT seq FROM messages WHERE seq > ? ORDER BY seq LIMIT 1 OFFSET ?',
+        seq,
+        MISSED - 1,
+      )
+      .toArray()[0]?.seq
+    const upTo = last ?? Number.MAX_SAFE_INTEGER
+    const messages = this.#rows(
+      'SELECT message FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq, position',
+      ...[seq, upTo],
+    )
+    const isMore =
+      last !== undefined &&
+      this.#sql.exec('SELECT 1 FROM messages WHERE seq > ? LIMIT 1', last).toArray().length > 0
+    return { messages, upTo: isMore ? upTo : null }
   }
 
   message(id: string): Message | null {

@@ -13,6 +13,7 @@ import {
   heard,
   isOpen,
   type Life,
+  resume,
   send,
   sendText,
   tell,
@@ -51,10 +52,21 @@ export class Sockets {
     answerPings(ctx)
   }
 
-  /** @param missed what changed since the client was here last */
-  accept(who: Watcher, mayWrite: boolean, state: ConversationState, missed: readonly Message[]): Response {
+  /** @param missed what changed since the client was here last, or the first of it: then it comes back for the rest */
+  accept(
+    who: Watcher,
+    mayWrite: boolean,
+    state: ConversationState,
+    { messages, upTo }: { messages: readonly Message[]; upTo: number | null },
+  ): Response {
     const { theirs, ours } = accept(this.#ctx, { who, mayWrite }, Date.now())
-    for (const frame of this.#frames(state, missed)(who)) sendText(ours, frame, this.#ctx)
+    // Who just came has had no time to say that they keep up.
+    for (const frame of this.#frames(upTo === null ? state : { ...state, seq: upTo }, messages)(who))
+      sendText(ours, frame)
+    if (upTo !== null) {
+      resume(ours)
+      return new Response(null, { status: 101, webSocket: theirs })
+    }
     if (this.#writing) send(ours, { type: 'answer', at: 0, ...this.#writing } satisfies ServerFrame)
     this.presence({ fresh: ours })
     return new Response(null, { status: 101, webSocket: theirs })
