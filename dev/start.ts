@@ -207,6 +207,12 @@ And without any mail: begin a conversation, say something in it, read what was s
   curl -s ${url}/api/v1/messages/ -H 'Authorization: Api-Key ${apiKey}' -H 'Content-Type: application/json' -d "{\\"conversation\\": \\"$C\\", \\"content\\": \\"How do I get a refund?\\"}"
   curl -s "${url}/api/v1/messages/?conversation=$C" -H 'Authorization: Api-Key ${apiKey}'
 
+Ask for a person in the shop's chat, and answer as one: the newest conversation, taken over, and a line in it.
+
+  C=$(curl -s '${url}/api/v1/conversations/?limit=1' -H 'Authorization: Api-Key ${apiKey}' | grep -o '"id":"[^"]*"' | head -1 | cut -d'"' -f4)
+  curl -s -X PATCH ${url}/api/v1/conversations/$C -H 'Authorization: Api-Key ${apiKey}' -H 'Content-Type: application/json' -d '{"owner": "person"}'
+  curl -s ${url}/api/v1/messages/outgoing -H 'Authorization: Api-Key ${apiKey}' -H 'Content-Type: application/json' -d "{\\"conversation\\": \\"$C\\", \\"content\\": \\"Hello, this is Pia. What can I do?\\", \\"senderName\\": \\"Pia\\"}"
+
 Ctrl-C stops it.`)
 
 /** The inbox has been synced once, so the first mail sent is a new one: what lies there at the first sync is never answered. */

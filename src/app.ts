@@ -106,6 +106,12 @@ base.openAPIRegistry.registerComponent('securitySchemes', 'ApiKey', {
   name: 'Authorization',
   description: '`Authorization: Api-Key <key>`; `Bearer <key>` and the header `x-api-key` are taken too.',
 })
+base.openAPIRegistry.registerComponent('securitySchemes', 'Visitor', {
+  type: 'http',
+  scheme: 'bearer',
+  description:
+    'The token of a visitor of a web chat, `ct_…`: `POST /api/v1/web-chats/{id}/sessions` gives it.',
+})
 base.get('/openapi.json', c => c.json(documentOf(base)))
 
 export const app = base

@@ -83,7 +83,7 @@ export const access = createMiddleware<Access>(async (c, next) => {
   const right = RIGHTS[route]
   if (right === 'anybody') return next()
   const asker = await whoAsks(c)
-  if (!asker) throw new Refusal('unauthorized')
+  if (!asker) throw new Refusal('unauthorized', right?.role === null ? NO_VISITOR : undefined)
   const { who, siteId } = asker
   count(c, asker)
   const why = hindrance(right, who)
@@ -99,6 +99,9 @@ export const access = createMiddleware<Access>(async (c, next) => {
   const again = c.res.headers.has('idempotency-replayed')
   if (right?.audit && c.res.ok && !c.error && !again) await writeAudit(c, right.audit)
 })
+
+const NO_VISITOR =
+  'Send the token of a visitor: Authorization: Bearer ct_…. This one is missing or not good any more; POST /api/v1/web-chats/{id}/sessions gives one.'
 
 /** For what the table cannot say because it hangs on the request; goes behind `access`. */
 export function mustBe(role: 'admin' | 'owner') {

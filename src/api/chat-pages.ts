@@ -9,6 +9,7 @@ import { frameAncestors } from '../domain/origins.ts'
 import { webChatSettingsOf } from '../store/inboxes.ts'
 import { chatToVisit } from '../store/visitors.ts'
 import type { Access } from './access.ts'
+import { guard, page as plainPage } from './html-page.ts'
 
 export const chatPages = new Hono<Access>({ strict: false })
 // Every method, so that none of them is a route of the API.
@@ -19,11 +20,17 @@ async function chatPage(c: Context<Access>, isFramed: boolean): Promise<Response
   const id = c.req.param('id') ?? ''
   const chat = isUuid(id) ? await chatToVisit(c.env, id) : undefined
   const own = chat && webChatSettingsOf(chat)
-  const ancestors = !isFramed ? "'none'" : frameAncestors(own?.allowedOrigins ?? [])
+  if (!chat || !own) {
+    await guard(c)
+    return c.html(
+      plainPage('No chat here', html`<p>There is no chat at this address. Ask whoever gave it to you.</p>`),
+      404,
+    )
+  }
+  const ancestors = !isFramed ? "'none'" : frameAncestors(own.allowedOrigins)
   c.header('content-security-policy', `${POLICY}; frame-ancestors ${ancestors}`)
   c.header('referrer-policy', 'strict-origin')
   c.header('cache-control', 'no-store')
-  if (!chat || !own) return c.html(page('Chat', 'en', html`<p>There is no chat at this address.</p>`), 404)
   const { email, language } = c.req.query()
   const title = own.title ?? chat.name
   return c.html(
@@ -47,6 +54,7 @@ function page(title: string, language: string, body: Html): Html {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>${title}</title>
 </head>
 <body><main>

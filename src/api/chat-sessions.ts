@@ -6,6 +6,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { isUuid } from '../domain/ids.ts'
 import { pickLanguage } from '../domain/language.ts'
+import { LANGUAGES, textsIn } from '../domain/texts.ts'
 import { settings } from '../env.ts'
 import { addressOf } from '../limits/attempts.ts'
 import { spend } from '../limits/limits.ts'
@@ -42,10 +43,11 @@ const SessionSchema = z
       id: z.uuid(),
       title: z.string(),
       color: z.string(),
-      greeting: z.string().nullable(),
+      greeting: z.string(),
       suggestedQuestions: z.array(z.string()),
       language: z.string().nullable(),
       attachments: z.boolean(),
+      continues: z.boolean().openapi({ description: 'Whether answers that were missed are mailed.' }),
     }),
     availability: z.enum(['now', 'later', 'offline']).openapi({
       description:
@@ -193,10 +195,11 @@ function shownChat(chat: InboxRow, visitors: string | null) {
     id: chat.id,
     title: own.title ?? chat.name,
     color: own.color,
-    greeting: inLanguage(own.greeting) ?? null,
+    greeting: inLanguage(own.greeting) ?? textsIn(pickLanguage(LANGUAGES, wanted)!).greeting,
     suggestedQuestions: inLanguage(own.suggestedQuestions) ?? [],
     language: own.language,
     attachments: own.attachments,
+    continues: own.mailInboxId !== null,
   }
 }
 

@@ -77,6 +77,7 @@ export function documentOf(app: OpenAPIHono<Access>) {
       operation.operationId = [method, ...outside, ...parts.map(part => part.replace(/^\{(.*)\}$/, 'by-$1'))]
         .join('-')
         .replace(/[-_](\w)/g, (_, letter: string) => letter.toUpperCase())
+      if (path.startsWith('/api/v1/chat/')) operation.security = [{ Visitor: [] }]
       if (!path.startsWith('/api/v1/') || operation.security?.length === 0) continue
       for (const code of ALWAYS) refuses(operation, code)
       if (operation.requestBody?.content['application/json']) {
@@ -97,6 +98,7 @@ const PAGE = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>Edgedesk API</title>
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 <div id="docs">The API is described at <a href="/openapi.json">/openapi.json</a>.</div>

@@ -17,7 +17,8 @@ export const files = new Hono<{ Bindings: Env }>().get('/:siteId/:messageId/:n',
     throw new Refusal('unauthorized', 'This link is not good any more. Ask for a new one.')
   const row = isUuid(messageId) ? await messageById(db(c.env.DB), siteId, messageId) : undefined
   if (!row) throw new Refusal('not_found')
+  const file = await attachmentOf(c.env, row, Number(n))
   // Whoever has the link may have the file, and so may a page that shows it.
-  c.header('access-control-allow-origin', '*')
-  return attachmentOf(c.env, row, Number(n))
+  file.headers.set('access-control-allow-origin', '*')
+  return file
 })

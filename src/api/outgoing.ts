@@ -6,12 +6,13 @@ import { languageOf } from '../domain/language.ts'
 import { settings } from '../env.ts'
 import { conversationById, copiedRow } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
-import { inboxById } from '../store/inboxes.ts'
+import { inboxById, webChatSettingsOf } from '../store/inboxes.ts'
 import { winnerOf } from '../store/merges.ts'
 import type { ConversationRow } from '../wire/conversation.ts'
 import { MessageSchema, messageJson } from '../wire/message.ts'
 import { seesInbox } from './access.ts'
 import { attachmentsOf, NewAttachmentSchema } from './attachments.ts'
+import { oneLine } from './inbox-fields.ts'
 import { noun } from './noun.ts'
 import { Refusal, refusals } from './problems.ts'
 import { copied, idOf, madeAt } from './requests.ts'
@@ -37,6 +38,10 @@ const answer = createRoute({
             conversation: z.string(),
             content: z.string().trim().min(1).max(200_000).openapi({ description: 'Plain text.' }),
             attachments: z.array(BroughtAttachmentSchema).max(50).default([]),
+            senderName: oneLine(100).optional().openapi({
+              description:
+                'In a chat: whose name the contact sees. Else it is the member’s own; of an API key, whose name is nobody’s, that of the chat.',
+            }),
             undoSeconds: z.int().min(0).max(10).default(0).openapi({
               description: 'How long it may be taken back (`POST /messages/{id}/undo`) before it leaves.',
             }),
@@ -67,7 +72,7 @@ const answer = createRoute({
 const WAIT_MS = 5_000
 
 export const outgoing = noun().openapi(answer, async c => {
-  const { conversation: named, content, attachments, undoSeconds } = c.req.valid('json')
+  const { conversation: named, content, attachments, undoSeconds, senderName } = c.req.valid('json')
   const siteId = c.get('siteId')
   const who = c.get('who')
   const d1 = db(c.env.DB)
@@ -85,12 +90,14 @@ export const outgoing = noun().openapi(answer, async c => {
   const files = await brought(c.env, siteId, messageId, attachments)
   // Where nobody wrote a mail, what is said is said here.
   if (!how) {
+    const ofChat = () => webChatSettingsOf(inbox).title ?? inbox.name
+    const shown = senderName ?? (who.kind === 'key' ? ofChat() : who.name)
     const said = await stub.write(openingOf(there), {
       by: person,
       holdMs: undoSeconds * 1000,
       message: {
         id: messageId,
-        sender: person,
+        sender: { ...person, name: shown },
         content,
         createdAt: madeAt(c),
         details: {

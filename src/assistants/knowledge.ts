@@ -44,10 +44,14 @@ export async function answerFrom(question: Question, articlesFor: Search): Promi
   const say = phrasesFor(question)
   if (wantsPerson(said)) return { ...none, text: say.text(say.person), sure: true, wantsPerson: true }
   if (onlyThanks(said)) return { ...none, text: '', sure: true }
-  const articles = await articlesOn(question, articlesFor)
+  const fresh = await articlesOn(question, articlesFor)
+  // Asked once more in a chat, it is said once more; a letter that says the same again helps nobody.
+  const again = fresh.length === 0 && question.channel === 'chat' && question.cited.length > 0
+  const articles = again ? await articlesOn({ ...question, cited: [] }, articlesFor) : fresh
   if (articles.length === 0) return { ...none, text: say.text(say.unsure), sure: false }
+  const bodies = articles.map(article => plainText(article.body).trim())
   return {
-    text: say.text(...articles.map(article => plainText(article.body).trim()), say.more),
+    text: again ? say.text(say.again, ...bodies, say.orPerson) : say.text(...bodies, say.more),
     citations: articles.map(({ id, title, url }) => ({ id, title, url })),
     language: articles[0]!.language,
     sure: true,

@@ -6,6 +6,7 @@
 import { domainOf } from '../domain/address.ts'
 import type { ConversationEvent, Message } from '../domain/conversation.ts'
 import { languageOf } from '../domain/language.ts'
+import { plainText } from '../domain/markdown.ts'
 import { textsIn } from '../domain/texts.ts'
 import { unseen } from '../domain/visit.ts'
 import { limitOf } from '../limits/attempts.ts'
@@ -25,8 +26,11 @@ export async function continueByMail(
   const state = hands.state()
   const all = hands.messages()
   const missed = unseen(state, all)
-  const newest = missed.at(-1)
-  if (!newest) return null
+  const [oldest, newest] = [missed[0], missed.at(-1)]
+  if (!oldest || !newest) return null
+  // What was owed a look may have been seen; what came later has its own time.
+  const dueAt = oldest.createdAt + afterMs
+  if (dueAt > Date.now()) return { type: 'not_yet', dueAt }
   // The page is open: a badge tells them.
   if (hands.isContactHere()) return { type: 'not_yet', dueAt: Date.now() + afterMs }
   const way = await wayTo(hands, state)
@@ -97,6 +101,8 @@ async function wayTo({ env }: Hands, state: ReturnType<Hands['state']>): Promise
   return { chat, inbox, to: { name: contact.name === address ? '' : contact.name, address } }
 }
 
+/** As the chat shows it, without the marks of Markdown. */
 function said({ sender, content }: Message): string {
-  return sender.name === '' ? content : `${sender.name}:\n${content}`
+  const text = plainText(content).trim()
+  return sender.name === '' ? text : `${sender.name}:\n${text}`
 }

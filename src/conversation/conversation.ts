@@ -619,7 +619,10 @@ export class Conversation extends DurableObject<Env> {
     const winner = this.#winner()
     if (winner) return winner.answering()
     const all = this.#memory.state() ? this.#memory.messages() : []
-    const named = all.filter(one => one.details.mail?.replyTo)
+    // Whoever said the last thing in a chat is answered there, also where something went by mail before.
+    const newest = all.findLast(one => one.details.verdict?.class === 'person')
+    if (newest && !newest.details.mail) return null
+    const named = all.filter(one => one.details.mail?.replyTo && !one.details.continues)
     // A sender that was denied may have written any Reply-To.
     const last = named.findLast(one => one.details.authentication !== 'fail') ?? named.at(-1)
     const mail = last?.details.mail

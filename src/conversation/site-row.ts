@@ -31,7 +31,9 @@ export function siteGone({ id, inboxId, seq }: ConversationState, to: string): S
   return { conversationId: id, inboxId, seq, to }
 }
 
-/** A person is wanted, and nobody in particular has it. */
-function waitingSince({ owner, status, assignee, ownerSince, createdAt }: ConversationState): number | null {
-  return owner === 'person' && status === 'open' && !assignee ? (ownerSince ?? createdAt) : null
+/** A person is wanted, nobody in particular has it, and nobody has written since. */
+function waitingSince({ owner, status, assignee, ...state }: ConversationState): number | null {
+  const since = state.ownerSince ?? state.createdAt
+  const waits = owner === 'person' && status === 'open' && !assignee && (state.writtenAt ?? 0) < since
+  return waits ? since : null
 }

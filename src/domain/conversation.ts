@@ -68,6 +68,8 @@ export interface ConversationState {
   /** Since when; missing where it never changed, or changed before this was written down. */
   ownerSince?: number
   autoReplyEnabled: boolean
+  /** When somebody of the team wrote last, ms. */
+  writtenAt?: number
   epoch: number
   seq: number
   /** How many messages there are; the next one's position. */
@@ -493,11 +495,22 @@ function decided(before: ConversationState, event: ConversationEvent, at: number
 /** Who writes in a chat has seen what was said there. */
 function inChat(
   before: ConversationState,
-  { continueAfterMs }: Extract<ConversationEvent, { type: 'message_received' }>,
+  { continueAfterMs, message }: Extract<ConversationEvent, { type: 'message_received' }>,
   at: number,
 ): ConversationState {
-  return continueAfterMs === undefined ? before : { ...before, continueAfterMs, contactReadAt: at }
+  // In a list it is known by what was said first.
+  const title = before.title || beginningOf(message.content)
+  return continueAfterMs === undefined
+    ? { ...before, title }
+    : { ...before, title, continueAfterMs, contactReadAt: at }
 }
+
+function beginningOf(text: string): string {
+  const line = text.trim().split(/\s*\n/)[0]!
+  const characters = [...line]
+  return characters.length <= TITLE_CHARS ? line : `${characters.slice(0, TITLE_CHARS - 1).join('')}…`
+}
+const TITLE_CHARS = 80
 
 function mailArrived(
   before: ConversationState,
@@ -751,6 +764,7 @@ function messageWritten(
       length: before.length + 1,
       seq,
       lastMessage: { id: message.id, at: message.createdAt },
+      writtenAt: at,
     },
     messages: [...superseded, ...stale, message],
     effects: [...called.effects, ...effects, ...lookedFor(before, message, at)],

@@ -151,15 +151,16 @@ export function heard<Schema extends z.ZodType>(
   }
   const isNew = at - about.since > WINDOW_MS
   const now = { ...about, since: isNew ? at : about.since, count: isNew ? 1 : about.count + 1 }
-  const read = now.count > FRAMES_A_WINDOW ? 'rate_limited' : parsed(text, schema, mostChars)
-  if (typeof read !== 'string') {
+  const read = now.count > FRAMES_A_WINDOW ? { wrong: null } : parsed(text, schema, mostChars)
+  if ('frame' in read) {
     attach(socket, now)
     return read.frame
   }
+  const code = read.wrong === null ? 'rate_limited' : 'bad_frame'
   const strikes = now.strikes + 1
   attach(socket, { ...now, strikes })
   if (strikes > STRIKES) socket.close(CLOSE.garbage, 'too much that was no good')
-  else send(socket, { type: 'error', code: read, message: WHY[read] } satisfies NotTaken)
+  else send(socket, { type: 'error', code, message: `${WHY[code]}${read.wrong ?? ''}` } satisfies NotTaken)
   return null
 }
 
@@ -167,13 +168,16 @@ function parsed<Schema extends z.ZodType>(
   text: string | ArrayBuffer,
   schema: Schema,
   mostChars: number,
-): { frame: z.infer<Schema> } | 'bad_frame' {
-  if (typeof text !== 'string' || text.length > mostChars) return 'bad_frame'
+): { frame: z.infer<Schema> } | { wrong: string } {
+  if (typeof text !== 'string') return { wrong: ' It is not text.' }
+  if (text.length > mostChars) return { wrong: ` It is longer than ${mostChars} characters.` }
   try {
     const result = schema.safeParse(JSON.parse(text))
-    return result.success ? { frame: result.data } : 'bad_frame'
+    if (result.success) return { frame: result.data }
+    const { path, message } = result.error.issues[0]!
+    return { wrong: path.length > 0 ? ` "${path.join('.')}": ${message}.` : ` ${message}.` }
   } catch {
-    return 'bad_frame'
+    return { wrong: ' It is not JSON.' }
   }
 }
 

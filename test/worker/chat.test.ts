@@ -206,6 +206,12 @@ describe('a chat', () => {
       items: Json[]
     }
     expect(items).toHaveLength(2)
+    // Asked once more, it is said once more.
+    ann.say('How do I get a refund?')
+    await until(async () => messagesIn(tab).length === 4)
+    expect(messagesIn(tab)[3]!.content).toMatch(/^This is all I know about it:[\s\S]*30 days/)
+    const listed = (await call(`/conversations/${ann.conversation}`, headers)).body
+    expect(listed.title).toBe('How do I get a refund?')
     // Begun twice under one id, it is one conversation.
     const one = newId()
     const begin = () => call('/chat/conversations', ann.headers, 'POST', { id: one })

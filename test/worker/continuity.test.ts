@@ -39,9 +39,9 @@ describe('who left the chat', () => {
     visit.say('How do I get a refund?')
     visit.client.close()
     const [missed] = await mailsTo(ann)
-    expect(missed!.subject).toBe('The shop: your answer')
+    expect(missed!.subject).toBe('The shop: our answer to you')
     expect(missed!.text).toContain('get your money back')
-    expect(missed!.text).toContain('were gone before you saw this')
+    expect(missed!.text).toContain('in the chat of The shop')
     expect(header(missed!, 'auto-submitted')).toBe('auto-generated')
     expect(header(missed!, 'list-unsubscribe-post')).toBe('List-Unsubscribe=One-Click')
     // Coming back, they see it in the chat once, and nothing of the mail.
@@ -64,6 +64,19 @@ describe('who left the chat', () => {
     const [, second] = await mailsTo(ann, 2)
     expect(second!.text).toContain('Forgot password')
     expect(second!.references).toContain(missed!.messageId)
+    // Back in the chat, they are answered in the chat, by a person too.
+    const again = await open(`/conversations/${visit.conversation}/ws`, socketHeaders(visit.session.token))
+    again.send({ type: 'say', id: newId(), content: 'I am back' })
+    await until(async () => again.of('changed').length > 2)
+    await call('/messages/outgoing', shop.headers, 'POST', {
+      conversation: visit.conversation,
+      content: 'Welcome back',
+    })
+    const said = () => again.of('changed').flatMap(one => one.messages as Json[])
+    const welcome = await until(async () => said().find(one => one.content === 'Welcome back'))
+    // A key has no name that is anybody's.
+    expect(welcome.sender).toMatchObject({ kind: 'person', name: 'The shop' })
+    expect((await inboxOf(ann)).length).toBe(2)
   })
 
   it('CN2 who has seen the answer, or is still there, gets no mail', async () => {

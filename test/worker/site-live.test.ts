@@ -539,6 +539,12 @@ describe('a site live', () => {
     await until(async () => client.of('queue').at(-1)!.count === 1)
     expect(row(a)).toMatchObject({ owner: 'person', labels: ['vip'] })
     expect(client.of('queue').at(-1)!.waiting).toMatchObject([{ conversation: a, inbox: shop }])
+    // Whoever writes has it, and so has who it is given to.
+    await call('/messages/outgoing', headers, 'POST', { conversation: a, content: 'Here I am' })
+    await until(async () => client.of('queue').at(-1)!.count === 0)
+    await call(`/conversations/${a}`, headers, 'PATCH', { owner: 'assistant' })
+    await call(`/conversations/${a}`, headers, 'PATCH', { owner: 'person' })
+    await until(async () => client.of('queue').at(-1)!.count === 1)
     const ann = await member(siteId, 'agent')
     await call(`/conversations/${a}`, headers, 'PATCH', { assignee: ann.id })
     await until(async () => client.of('queue').at(-1)!.count === 0)
