@@ -30,7 +30,7 @@ import {
   tellTokenUsed,
   tokenUseIsNews,
 } from '../store/members.ts'
-import { chatKnown, mayStandOn } from '../store/visitors.ts'
+import { chatKnown, isStillProved, mayStandOn } from '../store/visitors.ts'
 import { type Audited, writeAudit } from './audit.ts'
 import { Refusal } from './problems.ts'
 
@@ -189,7 +189,7 @@ async function ofContact(c: Context<Access>, given: string): Promise<Asker | nul
   if (!visitor) return null
   const { siteId, webChatId, contactId, name, origin } = visitor
   const chat = await chatKnown(c.env, siteId, webChatId)
-  if (!chat) return null
+  if (!chat || !isStillProved(visitor, chat)) return null
   const asked = c.req.header('origin') ?? origin
   if (asked !== origin || !mayStandOn(c.env, c.req.url, chat, origin)) throw new Refusal('origin_not_allowed')
   return {

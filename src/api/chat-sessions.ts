@@ -11,11 +11,19 @@ import { settings } from '../env.ts'
 import { addressOf } from '../limits/attempts.ts'
 import { spend } from '../limits/limits.ts'
 import { type ContactToken, contactToken, readContactToken } from '../store/contact-tokens.ts'
-import { changeClaim, contactById, contactWithAddress } from '../store/contacts.ts'
+import { changeClaim, contactById, contactWithAddress, isErased } from '../store/contacts.ts'
 import { db } from '../store/db.ts'
 import { derivedId, newId } from '../store/ids.ts'
 import { type InboxRow, webChatSettingsOf } from '../store/inboxes.ts'
-import { chatToVisit, conversationToGoOn, identitySecret, isSigned, mayStandOn } from '../store/visitors.ts'
+import {
+  chatToVisit,
+  conversationsInChat,
+  conversationToGoOn,
+  identitySecret,
+  isSigned,
+  isStillProved,
+  mayStandOn,
+} from '../store/visitors.ts'
 import type { Access } from './access.ts'
 import { availabilityOf } from './availability.ts'
 import { mailAddress, ONE_LINE } from './inbox-fields.ts'
@@ -75,7 +83,7 @@ const begin = createRoute({
           name: name.optional(),
           identity: z
             .strictObject({
-              email: mailAddress,
+              email: z.string().trim().max(254),
               name: name.optional(),
               hash: z.string().max(200).openapi({
                 description:
@@ -108,7 +116,12 @@ export const chatSessions = noun().openapi(begin, async c => {
   const at = Date.now()
   const { KEK } = settings(c.env)
   const before = typed.token === undefined ? null : await readContactToken(KEK, typed.token, at)
-  const isGood = before?.webChatId === chat.id && before.siteId === chat.siteId && before.origin === origin
+  const isGood =
+    before?.webChatId === chat.id &&
+    before.siteId === chat.siteId &&
+    before.origin === origin &&
+    isStillProved(before, chat) &&
+    !(await isErased(db(c.env.DB), chat.siteId, before.contactId))
   if (typed.token !== undefined && !isGood)
     throw new Refusal('unauthorized', 'This token is not good any more. Begin without one.')
   const visitor: ContactToken = {
@@ -136,7 +149,7 @@ export const chatSessions = noun().openapi(begin, async c => {
   )
 })
 
-type Known = Pick<ContactToken, 'contactId' | 'name' | 'email' | 'proved'>
+type Known = Pick<ContactToken, 'contactId' | 'name' | 'email' | 'proved' | 'identityVersion'>
 
 /** @throws Refusal where an identity is not signed */
 async function whoComes(
@@ -149,9 +162,16 @@ async function whoComes(
   const { siteId } = chat
   const d1 = db(env.DB)
   if (typed.identity) {
-    const { email, hash } = typed.identity
-    const secret = await identitySecret(env, siteId, chat.id, webChatSettingsOf(chat).identityVersion)
-    if (!secret || !(await isSigned(secret, email, hash))) throw new Refusal('identity_refused')
+    const { email: said, hash } = typed.identity
+    const email = mailAddress.safeParse(said).data
+    if (email === undefined)
+      throw new Refusal('invalid_field', '"identity.email" must be an e-mail address.', 'identity.email')
+    const { identityVersion } = webChatSettingsOf(chat)
+    const secret = await identitySecret(env, siteId, chat.id, identityVersion)
+    // As it was written, and as we write it: a page knows nothing of how names of domains are kept.
+    const spellings = [said.toLowerCase(), said.replaceAll(/[A-Z]/g, letter => letter.toLowerCase()), email]
+    const signed = await Promise.all(spellings.map(one => secret !== null && isSigned(secret, one, hash)))
+    if (!signed.includes(true)) throw new Refusal('identity_refused')
     const contact = await contactWithAddress(d1, siteId, {
       id: await derivedId(at, 'contact', siteId, email),
       name: typed.identity.name || typed.name || before?.name || '',
@@ -161,30 +181,27 @@ async function whoComes(
     // What they said before they signed in is theirs, and only what nobody else was proved to be.
     if (before && !before.proved && before.contactId !== contact.id)
       await bring(env, chat, before, contact.id)
-    return { contactId: contact.id, name: contact.name, email, proved: true }
+    return { contactId: contact.id, name: contact.name, email, proved: true, identityVersion }
   }
   if (before?.proved) return before
   const email = typed.email ?? before?.email ?? null
   const name = typed.name || before?.name || ''
   if (before && (email !== before.email || name !== before.name))
     await changeClaim(d1, siteId, before.contactId, { name, claimedAddress: email })
-  return { contactId: before?.contactId ?? newId(at), name, email, proved: false }
+  return { contactId: before?.contactId ?? newId(at), name, email, proved: false, identityVersion: 0 }
 }
 
-/** The conversation that somebody had before they were known becomes that of the contact they are. */
+/** The conversations that somebody had before they were known become those of the contact they are. */
 async function bring(env: Env, chat: InboxRow, before: ContactToken, contactId: string): Promise<void> {
   const d1 = db(env.DB)
-  const [id, contact] = await Promise.all([
-    conversationToGoOn(d1, chat.siteId, chat.id, before.contactId),
+  const [ids, contact] = await Promise.all([
+    conversationsInChat(d1, chat.siteId, chat.id, before.contactId),
     contactById(d1, chat.siteId, contactId),
   ])
-  if (id === null || !contact) return
-  const { name, address } = contact
-  await env.CONVERSATION.getByName(`${chat.siteId}/${id}`).belongTo(before.contactId, {
-    id: contactId,
-    name,
-    address: address ?? '',
-  })
+  if (!contact) return
+  const known = { id: contactId, name: contact.name, address: contact.address ?? '' }
+  const stubs = ids.map(id => env.CONVERSATION.getByName(`${chat.siteId}/${id}`))
+  await Promise.all(stubs.map(stub => stub.belongTo(before.contactId, known)))
 }
 
 function shownChat(chat: InboxRow, visitors: string | null) {

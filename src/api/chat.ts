@@ -10,7 +10,7 @@ import type { Message } from '../domain/conversation.ts'
 import { isUuid, timeOf } from '../domain/ids.ts'
 import { addressOf, limitOf } from '../limits/attempts.ts'
 import type { ContactToken } from '../store/contact-tokens.ts'
-import { visitor } from '../store/contacts.ts'
+import { isErased, visitor } from '../store/contacts.ts'
 import { conversationById, messageById } from '../store/conversations.ts'
 import { db } from '../store/db.ts'
 import { derivedId, newId } from '../store/ids.ts'
@@ -30,7 +30,7 @@ const json = <T extends z.ZodType>(schema: T) => ({ 'application/json': { schema
 const written = ['bad_json', 'missing_field', 'unknown_field', 'invalid_field', 'unauthorized'] as const
 const chats = ['forbidden', 'origin_not_allowed', 'rate_limited'] as const
 
-const ownId = z.uuid().openapi({
+const ownId = z.uuid().toLowerCase().openapi({
   description: 'A UUID of the visitor’s own making: the same again is the same thing, done once.',
 })
 
@@ -220,7 +220,9 @@ async function messageOf(c: Context<Access>, id: string): Promise<MessageRow> {
 }
 
 /** @throws Refusal where one visitor, or one network address, begins too many */
-function mayBegin(c: Context<Access>, contactId: string): Promise<void> {
+async function mayBegin(c: Context<Access>, contactId: string): Promise<void> {
+  if (await isErased(db(c.env.DB), c.get('siteId'), contactId))
+    throw new Refusal('unauthorized', 'This token is not good any more. Begin without one.')
   return mayGoOn(c, [limitOf(c.env, 'chat', contactId), limitOf(c.env, 'chats', addressOf(c.req.raw))])
 }
 

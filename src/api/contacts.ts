@@ -4,7 +4,14 @@ import type { Message } from '../domain/conversation.ts'
 import { isUuid } from '../domain/ids.ts'
 import { settings } from '../env.ts'
 import { labelsOf } from '../store/articles.ts'
-import { addContact, type Contact, changeContact, contactById, contactsAfter } from '../store/contacts.ts'
+import {
+  addContact,
+  type Contact,
+  changeContact,
+  contactById,
+  contactsAfter,
+  neverAgain,
+} from '../store/contacts.ts'
 import { conversationsById, copiedRow } from '../store/conversations.ts'
 import { type Db, db } from '../store/db.ts'
 import { forgetAnswers } from '../store/idempotency.ts'
@@ -204,6 +211,7 @@ export const contacts = noun()
     }
     if (address !== null) await eraseJoined(c.env, siteId, { id, address })
     const { d1, handOut } = primary(c)
+    await neverAgain(db(d1), siteId, id, Date.now())
     await forgetContacts(d1, siteId, [id], { all: true })
     await forgetAnswers(db(c.env.DB), siteId)
     handOut()

@@ -3,7 +3,7 @@
  * inbox for it. What they answer to that mail comes back into the same conversation. An address that nobody proved gets few such mails,
  * and each says how to get no more.
  */
-import { domainOf } from '../domain/address.ts'
+import { domainOf, withoutTag } from '../domain/address.ts'
 import type { ConversationEvent, Message } from '../domain/conversation.ts'
 import { languageOf } from '../domain/language.ts'
 import { plainText } from '../domain/markdown.ts'
@@ -93,12 +93,16 @@ async function wayTo({ env }: Hands, state: ReturnType<Hands['state']>): Promise
   if (await hasOptedOut(d1, siteId, address)) return null
   if (
     contact.address === null &&
-    (await (await limitOf(env, 'unproved', `${siteId} ${address}`)).take()) > 0
+    (await (await limitOf(env, 'unproved', `${siteId} ${withoutTag(address)}`)).take()) > 0
   ) {
     log('continuity_capped', { conversation: state.id })
     return null
   }
-  return { chat, inbox, to: { name: contact.name === address ? '' : contact.name, address } }
+  return {
+    chat,
+    inbox,
+    to: { name: contact.address === null || contact.name === address ? '' : contact.name, address },
+  }
 }
 
 /** As the chat shows it, without the marks of Markdown. */

@@ -28,6 +28,7 @@ import { type Problem, problem } from '../domain/problem.ts'
 import type { ConversationChange } from '../domain/status.ts'
 import { replySubject } from '../domain/thread.ts'
 import { settings } from '../env.ts'
+import { spend } from '../limits/limits.ts'
 import { log } from '../log.ts'
 import { closeToo } from '../sockets/socket.ts'
 import { project, removeCopy } from '../store/conversations.ts'
@@ -41,7 +42,6 @@ import { asEvent, type Said, saidInChat } from './incoming.ts'
 import { Indexing, wordsChange } from './indexing.ts'
 import { Memory, type OwedEffect } from './memory.ts'
 import { perform } from './perform.ts'
-import { Sayings } from './sayings.ts'
 import { siteChange, siteGone } from './site-row.ts'
 import { Sockets } from './sockets.ts'
 import { noted, tell } from './telling.ts'
@@ -96,6 +96,8 @@ export interface Watches {
 const NEWEST = 50
 
 const INBOX_FRESH_MS = 5_000
+/** By one contact, in all their conversations and tabs together. */
+const SAID_A_MINUTE = 20
 
 /** Of one hand-over; the platform takes 32 MB a call. */
 const PART_CHARS = 4_000_000
@@ -114,7 +116,6 @@ const RETRY_MS = [1_000, 5_000, 30_000, 120_000, 600_000]
 export class Conversation extends DurableObject<Env> {
   readonly #memory = new Memory(this.ctx.storage.sql)
   readonly #sockets = new Sockets(this.ctx, this.env)
-  readonly #sayings = new Sayings()
   /** Up to which `seq` D1 and the site have their copies; behind the truth after an eviction, which only makes a copy be written again. */
   #projected: number | null = null
   #projecting: Promise<void> | null = null
@@ -176,6 +177,7 @@ export class Conversation extends DurableObject<Env> {
     const state = this.#memory.state()
     if (state?.contact.id !== from) return
     this.#take(state, { type: 'contact_known', contact }, Date.now())
+    this.#sockets.keepContact(contact.id)
     await this.#settle()
   }
 
@@ -777,6 +779,8 @@ export class Conversation extends DurableObject<Env> {
     const state = this.#memory.state()
     if (!heard || !state) return
     const { who, frame } = heard
+    // What was on its way when it became another contact's.
+    if (who.kind === 'contact' && who.id !== state.contact.id) return
     if (frame.type === 'say') return this.#hear(socket, who, frame, state)
     if (state.movedTo !== undefined) return
     if (who.kind === 'contact') this.#take(state, { type: 'contact_read' }, Date.now())
@@ -790,8 +794,10 @@ export class Conversation extends DurableObject<Env> {
         ...{ code: why.code, message: why.message, sentAs: frame.id },
         ...(retryAfter === undefined ? {} : { retryAfter }),
       })
-    const wait = this.#sayings.wait(Date.now())
-    if (wait > 0) return refuse(problem('rate_limited', 'These were many messages at once.'), wait)
+    const background = (work: Promise<void>) => this.ctx.waitUntil(work)
+    const { yes, resetMs } = spend(this.env, background, `says/${who.id}`, SAID_A_MINUTE, Date.now())
+    if (!yes)
+      return refuse(problem('rate_limited', 'These were many messages at once.'), Math.ceil(resetMs / 1000))
     try {
       const said = await saidInChat(this.env, state.siteId, who.id, frame)
       const known = 'problem' in said ? null : this.#memory.message(said.id)

@@ -2,6 +2,8 @@
  * What a visitor of a web chat wrote while nobody was there: it comes into the chat's e-mail inbox as mail would, and goes on by mail. The
  * address is what they said, so it is answered like one that nobody proved: rarely, and with a way to get no more.
  */
+
+import { withoutTag } from '../domain/address.ts'
 import type { Opening } from '../domain/conversation.ts'
 import { mayAnswerAt } from '../domain/hours.ts'
 import { timeOf } from '../domain/ids.ts'
@@ -63,7 +65,8 @@ export async function takeOffline(
           ...(inbox.assistantId ? { assistantId: inbox.assistantId } : {}),
           mail: {
             ...{ inboxId: inbox.id, mailId: id, rfcId: null, references: [], partial: false },
-            replyTo: { name: contact.name, address: contact.address },
+            // Of whom nobody knows whether they wrote it, no word of it goes out: the name might be an advertisement.
+            replyTo: { name: proved ? contact.name : '', address: contact.address },
             ours: inbox.address,
           },
         },
@@ -81,5 +84,5 @@ export async function takeOffline(
 
 async function mayBeMailed(env: Env, siteId: string, address: string): Promise<boolean> {
   if (await hasOptedOut(db(env.DB), siteId, address)) return false
-  return (await (await limitOf(env, 'unproved', `${siteId} ${address}`)).take()) === 0
+  return (await (await limitOf(env, 'unproved', `${siteId} ${withoutTag(address)}`)).take()) === 0
 }

@@ -144,7 +144,10 @@ async function askAssistant(
     })),
     cited: before.flatMap(m => m.details.citations?.map(one => one.id) ?? []),
     // Where a contact gave no name, the address stands for it, and is no way to greet anybody.
-    contactName: !rules.senderNames || now.contact.name === now.contact.address ? '' : now.contact.name,
+    contactName:
+      !rules.senderNames || now.contact.name === now.contact.address || last.details.unproved
+        ? ''
+        : now.contact.name,
     // What only some may read goes to the address that carries the labels, not to wherever a mail wants its answer.
     contactLabels:
       contact && !stranger && (!replyTo || sameAddress(replyTo.address, now.contact.address))

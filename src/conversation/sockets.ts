@@ -11,6 +11,7 @@ import {
   attachedTo,
   CLOSE,
   heard,
+  heardAt,
   isOpen,
   type Life,
   resume,
@@ -26,6 +27,9 @@ import {
   type ServerFrame,
   type Watcher,
 } from '../wire/frame.ts'
+
+/** Widgets ping every ten seconds. */
+const SILENT_MS = 45_000
 
 /** Of one socket. */
 interface Attached extends Life {
@@ -157,17 +161,31 @@ export class Sockets {
   presence({ gone, fresh }: { gone?: WebSocket; fresh?: WebSocket } = {}): void {
     const here = this.#here(gone)
     const texts = { team: presenceText(here, 'team'), contact: presenceText(here, 'contact') }
+    const at = Date.now()
     for (const socket of this.#ctx.getWebSockets()) {
-      const side = sideOf(attachedTo<Attached>(socket).who)
+      const about = attachedTo<Attached>(socket)
+      const side = sideOf(about.who)
       if (socket === fresh || (socket !== gone && texts[side] !== this.#presenceTold?.[side]))
-        sendText(socket, texts[side])
+        tell(socket, about, texts[side], at, this.#ctx)
     }
     this.#presenceTold = texts
   }
 
-  /** Whether its contact has it open. */
+  /** Whether its contact has it open, and is heard of: a laptop that was closed leaves its socket behind. */
   isContactHere(): boolean {
-    return this.#here().some(who => who.kind === 'contact')
+    const since = Date.now() - SILENT_MS
+    const isTheirs = (socket: WebSocket) => attachedTo<Attached>(socket).who.kind === 'contact'
+    return this.#ctx
+      .getWebSockets()
+      .some(socket => isOpen(socket) && isTheirs(socket) && heardAt(this.#ctx, socket) >= since)
+  }
+
+  /** Contacts whose conversation it is not any more are let go. */
+  keepContact(id: string): void {
+    for (const socket of this.#ctx.getWebSockets()) {
+      const { who } = attachedTo<Attached>(socket)
+      if (who.kind === 'contact' && who.id !== id) resume(socket)
+    }
   }
 
   #here(gone?: WebSocket): Watcher[] {
@@ -181,16 +199,20 @@ export class Sockets {
     // A program types for a person of the team; its own name is nothing for a contact.
     const outside: Watcher = who.kind === 'key' ? { kind: 'member', id: who.id, name: '' } : who
     const texts = { team: text(who), contact: text(outside) }
+    const at = Date.now()
     for (const socket of this.#ctx.getWebSockets()) {
-      const side = sideOf(attachedTo<Attached>(socket).who)
+      const about = attachedTo<Attached>(socket)
+      const side = sideOf(about.who)
       // A contact does not see themself typing in another tab.
-      if (socket !== from && !(side === 'contact' && who.kind === 'contact')) sendText(socket, texts[side])
+      if (socket !== from && !(side === 'contact' && who.kind === 'contact'))
+        tell(socket, about, texts[side], at, this.#ctx)
     }
   }
 
   #toAll(frame: ServerFrame): void {
     const text = JSON.stringify(frame)
-    for (const socket of this.#ctx.getWebSockets()) sendText(socket, text, this.#ctx)
+    const at = Date.now()
+    for (const socket of this.#ctx.getWebSockets()) tell(socket, attachedTo(socket), text, at, this.#ctx)
   }
 
   /** Made once for each of both sides, and only where somebody of it is there. */

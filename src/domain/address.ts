@@ -90,3 +90,8 @@ const EXACTLY = new Set([
   'autoresponder',
   'autoresponse',
 ])
+
+/** Without what stands behind a `+`, which whoever has the address may choose: `ann+shop@x` is Ann's like `ann@x`. */
+export function withoutTag(address: string): string {
+  return normaliseAddress(address).replace(/^([^@+]+)\+[^@]*@/, '$1@')
+}

@@ -15,14 +15,22 @@ export function sayable(raw: string, about: Guarded): string {
   if (/^\s*(?:<|\{|\[|```)/.test(raw)) return ''
   const lines = withoutLastWord(raw).split('\n')
   while (lines.length > 0 && mayBeForUs(lines.at(-1)!)) lines.pop()
-  const text = readAnswer(lines.join('\n'), 0).text
+  const text = readAnswer(withoutOpenEnd(lines.join('\n')), 0).text
   if (text === '' || whyBlocked(text, about) !== null) return ''
   return withoutRun(text, about)
 }
 
-/** A key or a marker has no blank in it, so it is seen whole or not at all. */
+/** A key, a token or a marker is written without blanks in letters of ASCII, so it is seen whole or not at all. */
 function withoutLastWord(raw: string): string {
-  return raw.replace(/[\w<-]+$/, '')
+  return raw.replace(/[\x21-\x7e]+$/, '')
+}
+
+/** What may become a call, or a block of code, is not shown before its end says what it is. */
+function withoutOpenEnd(text: string): string {
+  const fences = [...text.matchAll(/```/g)]
+  const fence = fences.length % 2 === 1 ? fences.at(-1)!.index : text.length
+  const brace = /[{[]\s*(?:"[^{}]*)?$/.exec(text.slice(0, fence))?.index ?? fence
+  return text.slice(0, brace)
 }
 
 /** The two lines that end an answer (prompt.ts), as far as they are written. */

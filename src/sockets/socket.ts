@@ -37,6 +37,8 @@ export interface NotTaken {
   type: 'error'
   code: keyof typeof WHY
   message: string
+  /** The `id` that the frame had. */
+  sentAs?: string
 }
 
 /** The text `ping` is answered with `pong`, and wakes nobody. */
@@ -124,6 +126,11 @@ function isBehind(room: DurableObjectState, socket: WebSocket, chars: number): b
   return false
 }
 
+/** When somebody was heard of last: they pinged, or came. Who is silent for long may be gone without a word. */
+export function heardAt(room: DurableObjectState, socket: WebSocket): number {
+  return Math.max(pingedAt(room, socket), attachedTo(socket).until - LASTS_MS)
+}
+
 /** Pings are answered by the platform, which notes when; 0 where there was none. */
 export function pingedAt(room: DurableObjectState, socket: WebSocket): number {
   return room.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0
@@ -151,7 +158,7 @@ export function heard<Schema extends z.ZodType>(
   }
   const isNew = at - about.since > WINDOW_MS
   const now = { ...about, since: isNew ? at : about.since, count: isNew ? 1 : about.count + 1 }
-  const read = now.count > FRAMES_A_WINDOW ? { wrong: null } : parsed(text, schema, mostChars)
+  const read = now.count > FRAMES_A_WINDOW ? { wrong: null, id: undefined } : parsed(text, schema, mostChars)
   if ('frame' in read) {
     attach(socket, now)
     return read.frame
@@ -160,7 +167,11 @@ export function heard<Schema extends z.ZodType>(
   const strikes = now.strikes + 1
   attach(socket, { ...now, strikes })
   if (strikes > STRIKES) socket.close(CLOSE.garbage, 'too much that was no good')
-  else send(socket, { type: 'error', code, message: `${WHY[code]}${read.wrong ?? ''}` } satisfies NotTaken)
+  else {
+    const message = `${WHY[code]}${read.wrong ?? ''}`
+    const { id } = read
+    send(socket, { type: 'error', code, message, ...(id ? { sentAs: id } : {}) } satisfies NotTaken)
+  }
   return null
 }
 
@@ -168,14 +179,17 @@ function parsed<Schema extends z.ZodType>(
   text: string | ArrayBuffer,
   schema: Schema,
   mostChars: number,
-): { frame: z.infer<Schema> } | { wrong: string } {
+): { frame: z.infer<Schema> } | { wrong: string; id?: string } {
   if (typeof text !== 'string') return { wrong: ' It is not text.' }
   if (text.length > mostChars) return { wrong: ` It is longer than ${mostChars} characters.` }
   try {
-    const result = schema.safeParse(JSON.parse(text))
+    const said: unknown = JSON.parse(text)
+    const result = schema.safeParse(said)
     if (result.success) return { frame: result.data }
     const { path, message } = result.error.issues[0]!
-    return { wrong: path.length > 0 ? ` "${path.join('.')}": ${message}.` : ` ${message}.` }
+    const wrong = path.length > 0 ? ` "${path.join('.')}": ${message}.` : ` ${message}.`
+    const id = typeof said === 'object' && said !== null && 'id' in said ? said.id : null
+    return { wrong, ...(typeof id === 'string' && id.length <= 100 ? { id } : {}) }
   } catch {
     return { wrong: ' It is not JSON.' }
   }

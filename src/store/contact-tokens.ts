@@ -21,6 +21,8 @@ const Payload = z.strictObject({
   /** What they say, or what `proved` says is so. */
   email: z.string().nullable(),
   proved: z.boolean(),
+  /** Which identity secret proved it; 0 where none did. */
+  identityVersion: z.int(),
   language: z.string().nullable(),
   /** Milliseconds since the epoch. */
   expiresAt: z.int(),

@@ -1,7 +1,7 @@
 /** Contacts as the API changes them; mail makes them (store/emails.ts). */
 import { and, eq, gt, sql } from 'drizzle-orm'
 import { type Db, steady } from './db.ts'
-import { contacts } from './schema.ts'
+import { contacts, erasedContacts } from './schema.ts'
 
 export type Contact = typeof contacts.$inferSelect
 
@@ -93,6 +93,23 @@ export async function visitor(
       .returning()
       .get(),
   )
+}
+
+/** Whether it was erased: nothing makes it again. */
+export async function isErased(db: Db, siteId: string, id: string): Promise<boolean> {
+  const row = await steady(() =>
+    db
+      .select({ id: erasedContacts.id })
+      .from(erasedContacts)
+      .where(and(eq(erasedContacts.siteId, siteId), eq(erasedContacts.id, id)))
+      .get(),
+  )
+  return row !== undefined
+}
+
+/** Safe to repeat. */
+export async function neverAgain(db: Db, siteId: string, id: string, at: number): Promise<void> {
+  await steady(() => db.insert(erasedContacts).values({ siteId, id, createdAt: at }).onConflictDoNothing())
 }
 
 /** What a visitor says of themself now, where anything is kept of them yet. */

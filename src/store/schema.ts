@@ -538,3 +538,14 @@ export const optOuts = sqliteTable(
   },
   t => [primaryKey({ columns: [t.siteId, t.addressHash] })],
 )
+
+/** What is kept of an erased contact: that it is not to be made again. */
+export const erasedContacts = sqliteTable(
+  'erased_contacts',
+  {
+    siteId: text('site_id').notNull(),
+    id: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  t => [primaryKey({ columns: [t.siteId, t.id] })],
+)

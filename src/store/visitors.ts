@@ -2,6 +2,7 @@
 import { eq } from 'drizzle-orm'
 import { isAllowedOrigin } from '../domain/origins.ts'
 import { settings } from '../env.ts'
+import type { ContactToken } from './contact-tokens.ts'
 import { conversationsByActivity } from './conversations.ts'
 import { type Db, db, steady } from './db.ts'
 import { type InboxRow, webChatSettingsOf } from './inboxes.ts'
@@ -44,6 +45,11 @@ export function mayStandOn(env: Env, url: string, chat: InboxRow, origin: string
   return own.some(one => isAllowedOrigin(origin, allowedOrigins, one))
 }
 
+/** What a secret proved that another one has taken the place of is proved no more. */
+export function isStillProved({ proved, identityVersion }: ContactToken, chat: InboxRow): boolean {
+  return !proved || identityVersion === webChatSettingsOf(chat).identityVersion
+}
+
 /** The conversation that somebody goes on with in this chat: the one with the latest activity. */
 export async function conversationToGoOn(
   d1: Db,
@@ -51,11 +57,21 @@ export async function conversationToGoOn(
   webChatId: string,
   contactId: string,
 ): Promise<string | null> {
+  return (await conversationsInChat(d1, siteId, webChatId, contactId))[0] ?? null
+}
+
+/** The latest activity first. */
+export async function conversationsInChat(
+  d1: Db,
+  siteId: string,
+  webChatId: string,
+  contactId: string,
+): Promise<string[]> {
   const rows = await conversationsByActivity(d1, siteId, { contactId }, null, LOOKED_AT)
-  return rows.find(row => row.conversation.inboxId === webChatId)?.conversation.id ?? null
+  return rows.flatMap(({ conversation }) => (conversation.inboxId === webChatId ? [conversation.id] : []))
 }
 /** One contact rarely has many, and those by mail are among them. */
-const LOOKED_AT = 20
+const LOOKED_AT = 50
 
 /**
  * With this a page signs who its visitor is. It comes from the site's data key, so it is stored nowhere, and a rotation of the KEK leaves

@@ -25,7 +25,7 @@ export const ClientFrame = z.discriminatedUnion('type', [
   /** A contact says something; `id` is of their own making, and the same again is the same message. */
   z.strictObject({
     type: z.literal('say'),
-    id: z.uuid(),
+    id: z.uuid().toLowerCase(),
     content: z.string().max(SAID_CHARS),
     attachments: z
       .array(z.strictObject({ id: z.string().max(200) }))

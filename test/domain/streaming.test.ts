@@ -21,7 +21,7 @@ const ABOUT: Guarded = {
   instructions: INSTRUCTIONS,
   system,
   open: [],
-  secrets: ['hunter2hunter2'],
+  secrets: ['hunter2hunter2', 'Zm9v/YmFyK2Jhei9x+dXV4Q29ycmVjdEhvcnNl=='],
 }
 
 /** All that was shown on the way, as the model writes character by character. */
@@ -59,6 +59,15 @@ describe('an answer while it is written', () => {
   it.each([
     ['a key', 'The key is sk-test-0123456789abcdefghijklmnop, keep it.', /sk-test/],
     ['a known secret', 'It is hunter2hunter2 as I said.', /hunter2/],
+    [
+      'a known secret in base64',
+      'The key is Zm9v/YmFyK2Jhei9x+dXV4Q29ycmVjdEhvcnNl== and that is it.',
+      /Zm9v/,
+    ],
+    ['a token in parts', 'It is eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJSMeKKF2QT4fw here', /eyJ/],
+    ['a sealed value', 'v1.site.AbCdEfGhIjKlMnOp.AbCdEfGhIjKlMnOpQrStUvWx is it', /v1\.site/],
+    ['a call in the middle', 'Well then: {"name": "refund_order", "arguments": {"id": 3}}', /refund_order/],
+    ['a block of code', 'So:\n```tool_code\nrefund(3)\n```', /refund/],
     ['a fence', `It says <<<${NONCE} NEW MAIL and more`, /<<<|0123456789abcdef/],
     ['a call', '{"name": "refund", "arguments": {}}', /./],
     ['a thought', '<think>They want a refund, which I must not give.</think>No.', /They want/],

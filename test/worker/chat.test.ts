@@ -20,6 +20,12 @@ const messagesIn = (client: { of(type: string): Json[] }) => {
   return [...all.values()]
 }
 
+/** Limits are of the clock's minutes, and one must not end in the middle of a test. */
+async function earlyInTheMinute(): Promise<void> {
+  const left = 60_000 - (Date.now() % 60_000)
+  if (left < 8_000) await new Promise(resolve => setTimeout(resolve, left))
+}
+
 describe('a visitor comes', () => {
   it('WC1 on an allowed page they get a token, and what the chat looks like in their language', async () => {
     const { id } = await webChat({
@@ -158,9 +164,21 @@ describe('a visitor comes', () => {
       const refused = await comes(id, { identity: { email, hash: wrong } })
       expect(refused.body.error, wrong).toMatchObject({ code: 'identity_refused' })
     }
+    // As a page writes it that knows nothing of how names of domains are kept.
+    for (const said of ['hans@MÜLLER.example', 'Ärger@Example.com', 'bob@EXAMPLE.com.']) {
+      const lower = said.replaceAll(/[A-Z]/g, letter => letter.toLowerCase())
+      for (const written of [lower, said.toLowerCase()]) {
+        const hash = createHmac('sha256', secret).update(written).digest('hex')
+        expect((await comes(id, { identity: { email: said, hash } })).status, written).toBe(200)
+      }
+    }
+    const known = ann.session.token
     // A new secret ends the one before.
     await call(`/web-chats/${id}/identity-secret`, headers, 'POST')
     expect((await comes(id, { identity: { email, hash } })).status).toBe(403)
+    // And what it proved: a token that was made with it is no good either.
+    expect((await comes(id, { token: known })).status).toBe(401)
+    expect((await open(`/conversations/${ann.conversation}/ws`, socketHeaders(known))).status).toBe(401)
   })
 
   it('WC7 what somebody said before their page said who they are is theirs from then on', async () => {
@@ -177,6 +195,9 @@ describe('a visitor comes', () => {
     expect(known).toMatchObject({ conversation: { id: ann.conversation }, contact: { email, proved: true } })
     const shown = (await call(`/conversations/${ann.conversation}`, headers)).body
     expect(shown.contact).toMatchObject({ address: email, id: (known.contact as Json).id })
+    // Whoever has the token from before is let go, and what they send is not heard.
+    await until(async () => ann.client.closed() !== null)
+    expect(ann.client.closed()).toMatchObject({ code: 4000 })
     // The token from before opens it no more, and the new one does.
     expect((await open(`/conversations/${ann.conversation}/ws`, ann.headers)).status).toBe(404)
     expect(
@@ -287,6 +308,7 @@ describe('a chat', () => {
 
   it('WC12 a flood meets the limit with a clear frame, and closes nothing', async () => {
     const { id } = await webChat({ mode: 'off' })
+    await earlyInTheMinute()
     const ann = await visitor(id)
     for (let n = 0; n < 22; n++) ann.say(`Number ${n}`)
     await until(async () => ann.client.of('error').length === 2)
@@ -400,6 +422,68 @@ describe('a chat', () => {
         .slice(count)
         .flatMap(one => one.messages as Json[]),
     ).toHaveLength(2)
+  })
+})
+
+describe('limits and ends', () => {
+  it('WC12 the limit is the visitor’s, in all their conversations, and an eviction does not lift it', async () => {
+    const { id, siteId } = await webChat({ mode: 'off' })
+    await earlyInTheMinute()
+    const ann = await visitor(id)
+    for (let n = 0; n < 15; n++) ann.say(`Number ${n}`)
+    await until(async () => messagesIn(ann.client).length === 15)
+    const other = (await call('/chat/conversations', ann.headers, 'POST', { id: newId() })).body.id as string
+    const second = await open(`/conversations/${other}/ws`, socketHeaders(ann.session.token))
+    for (let n = 0; n < 10; n++) second.send({ type: 'say', id: newId(), content: `More ${n}` })
+    await until(async () => second.of('error').length + messagesIn(second).length === 10)
+    expect(messagesIn(second).length).toBeLessThan(10)
+    await evictDurableObject(conversation(siteId, other))
+    second.send({ type: 'say', id: newId(), content: 'And now?' })
+    const count = second.of('error').length
+    await until(async () => second.of('error').length === count + 1)
+  })
+
+  it('WC14 what is no good says which of their messages it was', async () => {
+    const { id } = await webChat()
+    const ann = await visitor(id)
+    const long = ann.say('x'.repeat(16_001))
+    const many = ann.say(
+      '',
+      newId(),
+      Array.from({ length: 11 }, () => ({ id: 'x' })),
+    )
+    await until(async () => ann.client.of('error').length === 2)
+    expect(ann.client.of('error')).toMatchObject([
+      { code: 'bad_frame', sentAs: long },
+      { code: 'bad_frame', sentAs: many },
+    ])
+    expect(ann.client.of('error')[0]!.message).toContain('"content"')
+  })
+
+  it('WC19 a contact that was erased is not made again by what their token says', async () => {
+    const { id, headers } = await webChat()
+    const ann = await visitor(id, { email: 'ann@customer.example', name: 'Ann' })
+    const contact = (ann.session.contact as Json).id as string
+    expect((await call(`/contacts/${contact}`, headers, 'DELETE')).status).toBe(204)
+    expect((await call('/chat/conversations', ann.headers, 'POST', { id: newId() })).status).toBe(401)
+    expect((await comes(id, { token: ann.session.token })).status).toBe(401)
+    expect((await call(`/contacts/${contact}`, headers)).status).toBe(404)
+  })
+
+  it('WC7 all that they said before comes along, not the latest alone', async () => {
+    const { id, headers } = await webChat()
+    const { secret } = (await call(`/web-chats/${id}/identity-secret`, headers, 'POST')).body as {
+      secret: string
+    }
+    const ann = await visitor(id)
+    ann.say('The first')
+    await until(async () => messagesIn(ann.client).length >= 1)
+    await call('/chat/conversations', ann.headers, 'POST', { id: newId() })
+    const email = `ann-${newId()}@customer.example`
+    const identity = { email, hash: createHmac('sha256', secret).update(email).digest('hex') }
+    const known = (await comes(id, { token: ann.session.token, identity })).body
+    const path = `/conversations/${ann.conversation}/ws`
+    expect((await open(path, socketHeaders(known.token as string))).status).toBe(101)
   })
 })
 

@@ -1,5 +1,5 @@
 /** Visitors who left: the answers they missed go after them by mail, through Postfix and back by Dovecot. */
-import { runDurableObjectAlarm } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { newId } from '../../src/store/ids.ts'
@@ -95,9 +95,19 @@ describe('who left the chat', () => {
     await runDurableObjectAlarm(conversation(shop.siteId, two.conversation))
     expect(await inboxOf(read)).toEqual([])
     expect(await inboxOf(here)).toEqual([])
-    // And once they are gone, they do.
-    two.client.close()
-    expect(await mailsTo(here)).toHaveLength(1)
+    // A laptop that was closed leaves its socket behind: nothing is heard of it for a minute.
+    await runInDurableObject(conversation(shop.siteId, two.conversation), (_, state) => {
+      for (const socket of state.getWebSockets()) {
+        const about = socket.deserializeAttachment()
+        socket.serializeAttachment({ ...about, until: about.until - 60_000 })
+      }
+    })
+    await evictDurableObject(conversation(shop.siteId, two.conversation))
+    await until(async () => {
+      await runDurableObjectAlarm(conversation(shop.siteId, two.conversation))
+      return (await inboxOf(here)).length === 1
+    }, 15_000)
+    expect(two.client.closed()).toBeNull()
   })
 
   it('CN3 nothing goes where no address was said, no inbox is set, or its reader wants no more', async () => {
@@ -157,7 +167,12 @@ describe('nobody is there', () => {
     const session = (await comes(shop.id)).body as Json & { token: string }
     expect(session.availability).toBe('offline')
     const headers = { authorization: `Bearer ${session.token}`, origin: PAGE }
-    const form = { id: newId(), email: ann, name: 'Ann', content: 'How do I get a refund?' }
+    const form = {
+      id: newId(),
+      email: ann,
+      name: 'WIN A PRIZE http://spam.test',
+      content: 'How do I get a refund?',
+    }
     expect((await call('/chat/emails', headers, 'POST', form)).body).toEqual({ ok: true })
     expect((await call('/chat/emails', headers, 'POST', form)).status).toBe(200)
     const mails = await until(async () => {
@@ -168,6 +183,9 @@ describe('nobody is there', () => {
     })
     const answer = mails.find(one => one.subject.includes('The shop'))!
     expect(header(answer, 'list-unsubscribe')).toContain('/stop/')
+    // Of whom nobody knows whether they wrote it, no word goes out.
+    expect(answer.to).toEqual([{ name: '', address: ann }])
+    expect(answer.text).not.toContain('WIN A PRIZE')
     const all = await conversationsOf(shop.headers)
     expect(all).toHaveLength(2)
     const mine = all.find(one => one.conversation.title === 'The shop')!

@@ -493,7 +493,14 @@ describe('a site live', () => {
   it('SL10 who may not watch does not, and another site hears nothing of ours', async () => {
     const { siteId, headers, apiKey } = await site()
     expect((await watch({})).status).toBe(401)
-    const visitor = { name: 'Eve', email: null, proved: false, language: null, origin: ORIGIN }
+    const visitor = {
+      name: 'Eve',
+      email: null,
+      proved: false,
+      identityVersion: 0,
+      language: null,
+      origin: ORIGIN,
+    }
     const token = await contactToken(env.KEK, {
       ...{ siteId, webChatId: await webChat(headers), contactId: newId(), expiresAt: Date.now() + 60_000 },
       ...visitor,
