@@ -153,6 +153,12 @@ const clean = async (page: Page) => {
 const until = (what: () => Promise<unknown>, wanted: unknown, timeout = 10_000) =>
   expect.poll(what, { timeout, interval: 50 }).toEqual(wanted)
 
+/** For the eyes, where SHOTS names a folder. */
+const look = async (page: Page, name: string) => {
+  const { SHOTS } = process.env
+  if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name}.png`) })
+}
+
 /** What axe finds serious or critical. */
 async function faults(page: Page): Promise<string[]> {
   await page.evaluate(AXE)
@@ -249,7 +255,7 @@ describe('on a page of another origin, under a strict policy', () => {
       await box.fill(text)
       await box.press('Enter')
     }
-    await page.locator('edgedesk-chat .state', { hasText: 'Waiting for the network' }).first().waitFor()
+    await page.locator('edgedesk-chat .state', { hasText: 'No connection' }).first().waitFor()
     await answer(page, 'one from Pat')
     await answer(page, 'two from Pat')
     line.mend()
@@ -356,6 +362,8 @@ describe('on a page of another origin, under a strict policy', () => {
       reached.add(await focused())
     }
     for (const name of ['Attach a file', 'scroll', 'Close chat']) expect([...reached]).toContain(name)
+    expect(await page.getByRole('button', { name: 'Close chat' }).count()).toBe(1)
+    expect(await page.getByRole('button', { expanded: true }).getAttribute('aria-label')).toBe('Chat with us')
     await box.focus()
     await page.keyboard.press('Escape')
     await panel.waitFor({ state: 'hidden' })
@@ -422,7 +430,7 @@ describe('on a page of another origin, under a strict policy', () => {
     await launcher.click()
     await box.fill('How do I get a refund?')
     await box.press('Enter')
-    await notice.filter({ hasText: /Too fast. Going on in [12] s./ }).waitFor()
+    await notice.filter({ hasText: /Too fast. Wait [12] s./ }).waitFor()
     await theirs.filter({ hasText: '30 days' }).waitFor()
     await notice.waitFor({ state: 'hidden' })
   })
@@ -472,11 +480,17 @@ describe('on a page of another origin, under a strict policy', () => {
   it('CW11 files are sent, named and fetched, and nothing that the page forbids is tried', async () => {
     const page = await chatting()
     const fetched: string[] = []
+    const errors: string[] = []
+    page.on('console', message => message.type() === 'error' && errors.push(message.text()))
     page.on('download', one => fetched.push(one.suggestedFilename()))
     await attach(page)
     await page.getByRole('button', { name: 'Download dot.png' }).waitFor()
     await page.getByRole('button', { name: 'Download notes.txt' }).click()
     await until(async () => fetched, ['notes.txt'])
+    // A picture is shown on somebody else's page, too.
+    await page.locator('edgedesk-chat .log canvas').waitFor()
+    await look(page, 'files')
+    expect(errors).toEqual([])
     await clean(page)
   })
 
@@ -510,7 +524,7 @@ describe('on a page of another origin, under a strict policy', () => {
     await launcher.click()
     await launcher.waitFor({ state: 'hidden' })
     expect(await panel.isVisible()).toBe(false)
-    expect(warnings.join()).toContain(stranger.origin)
+    expect(warnings).toEqual([`ChatBot: add "${stranger.origin}" to allowedOrigins of this web chat`])
     expect((await kept(page)).token).toBeUndefined()
   })
 
@@ -555,10 +569,17 @@ describe('on a page of another origin, under a strict policy', () => {
         ['unread', 1],
       ].map(([name, about]) => [name, about ?? (name === 'open' || name === 'close' ? undefined : about)]),
     )
+    // What somebody began to write is theirs as well, and not the next one's.
+    await page.evaluate(() => (window.ChatBot as ChatBot).open())
+    await parts(page).box.fill('half-written, and private')
     await page.evaluate(() => (window.ChatBot as ChatBot).reset())
     await page.evaluate(() => (window.ChatBot as ChatBot).open())
     await theirs.filter({ hasText: GREETING }).waitFor()
     await until(() => bubbles(page), [GREETING])
+    await expect.poll(() => parts(page).box.inputValue()).toBe('')
+    await page.reload()
+    await parts(page).box.waitFor()
+    expect(await parts(page).box.inputValue()).toBe('')
   })
 
   it('CW13 identify: an address is proved by its HMAC, and a forged one goes on as nobody', async () => {
@@ -686,6 +707,102 @@ describe('seen and heard', () => {
   })
 })
 
+describe('an address for the answers that are missed', () => {
+  const asked = (page: Page) => ({
+    line: page.locator('edgedesk-chat .follow'),
+    email: page.locator('edgedesk-chat .follow').getByLabel('E-mail', { exact: true }),
+    send: page.getByRole('button', { name: 'Get the answer by e-mail, too' }),
+  })
+
+  it('CW17 is asked for after the first message, where answers are mailed, and told back', async () => {
+    await chat({ mailInboxId: desk.mailInboxId })
+    try {
+      const page = await onPage(await visitor())
+      const { launcher, box, theirs, notice } = parts(page)
+      const { line, email, send } = asked(page)
+      await launcher.click()
+      await theirs.first().waitFor()
+      expect(await line.isVisible()).toBe(false)
+      await box.fill('How do I get a refund?')
+      await box.press('Enter')
+      await theirs.filter({ hasText: '30 days' }).waitFor()
+      await line.waitFor()
+      expect(await faults(page)).toEqual([])
+      await look(page, 'follow')
+      await email.press('Enter')
+      await notice.filter({ hasText: 'Write your e-mail address.' }).waitFor()
+      // What only the desk knows to be no good is told as well.
+      for (const bad of ['ann', 'ann@localhost']) {
+        await email.fill(bad)
+        await send.click()
+        await notice.filter({ hasText: 'Check the e-mail address.' }).waitFor()
+      }
+      await email.fill('ann@shop.test')
+      await email.press('Enter')
+      await line.filter({ hasText: 'We will write to ann@shop.test if you are not here.' }).waitFor()
+      expect(await email.isVisible()).toBe(false)
+      await until(() => box.evaluate(one => one.matches(':focus')), true)
+      await notice.waitFor({ state: 'hidden' })
+      expect(await faults(page)).toEqual([])
+      await look(page, 'followed')
+      const { conversation } = await kept(page)
+      expect(JSON.stringify(await desk.api('GET', `conversations/${conversation}`))).toContain(
+        'ann@shop.test',
+      )
+      // It goes on as before, and asks no more.
+      await box.fill('thank you')
+      await box.press('Enter')
+      await until(() => page.locator('edgedesk-chat .owed').count(), 0)
+      await page.reload()
+      await theirs.filter({ hasText: '30 days' }).waitFor()
+      expect(await line.isVisible()).toBe(false)
+      await clean(page)
+    } finally {
+      await chat({ mailInboxId: null })
+    }
+  })
+
+  it('CW17 is asked for once, and not where answers are not mailed or the page knows it', async () => {
+    await chat({ mailInboxId: null })
+    const without = await chatting()
+    expect(await asked(without).line.isVisible()).toBe(false)
+    await chat({ mailInboxId: desk.mailInboxId })
+    try {
+      const page = await chatting()
+      const { line } = asked(page)
+      await line.waitFor()
+      await page.getByRole('button', { name: 'No e-mail' }).click()
+      await line.waitFor({ state: 'hidden' })
+      await until(() => parts(page).box.evaluate(one => one.matches(':focus')), true)
+      await page.reload()
+      await parts(page).theirs.filter({ hasText: '30 days' }).waitFor()
+      expect(await line.isVisible()).toBe(false)
+      const known = await chatting({ stub: true })
+      expect(await asked(known).line.isVisible()).toBe(false)
+    } finally {
+      await chat({ mailInboxId: null })
+    }
+  })
+})
+
+describe('a person', () => {
+  it('CW18 answers when they can: the head says so, and names the team where a program wrote', async () => {
+    const page = await chatting()
+    const about = page.locator('edgedesk-chat .about')
+    await until(() => about.textContent(), 'We answer right away')
+    await desk.api('PATCH', `conversations/${(await kept(page)).conversation}`, { owner: 'person' })
+    await answer(page, 'Somebody looks into it.')
+    await parts(page).theirs.filter({ hasText: 'looks into it' }).waitFor()
+    await until(() => about.textContent(), 'We answer as soon as we can')
+    const row = page.locator('edgedesk-chat .row', { hasText: 'looks into it' })
+    expect(await row.locator('.who').textContent()).toBe('Acme')
+    expect(await row.getByRole('button').count()).toBe(0)
+    expect(await page.locator('edgedesk-chat h2').textContent()).toBe('Acme')
+    expect(await page.locator('edgedesk-chat .face').textContent()).toBe('A')
+    await look(page, 'person')
+  })
+})
+
 describe('pages of our own', () => {
   it.each(['chat', 'share'])(
     'CW15 /%s fills its window, takes ?email= and ?language=, and answers',
@@ -712,13 +829,43 @@ describe('pages of our own', () => {
       const form = page.locator('edgedesk-chat .form')
       await form.waitFor()
       expect(await faults(page)).toEqual([])
+      const { notice, theirs, mine } = parts(page)
+      const send = form.getByRole('button', { name: 'Send' })
+      const state = page.locator('edgedesk-chat .state')
+      // Nobody is asked what they want by who is not there.
+      expect((await theirs.allTextContents()).map(one => one.slice(0, 25))).toEqual([
+        'We are away right now. Le',
+      ])
+      await send.click()
+      await notice.filter({ hasText: 'Write your e-mail address.' }).waitFor()
       await form.getByLabel('E-mail').fill('not an address')
-      await form.getByRole('button', { name: 'Send' }).click()
-      await form.getByText('Please check the e-mail address.').waitFor()
+      await send.click()
+      await notice.filter({ hasText: 'Check the e-mail address.' }).waitFor()
+      expect(await form.getByLabel('E-mail').evaluate(one => one.matches(':focus'))).toBe(true)
+      expect(await form.getByLabel('E-mail').getAttribute('aria-invalid')).toBe('true')
+      expect(await faults(page)).toEqual([])
       await form.getByLabel('E-mail').fill('late@shop.test')
-      await form.getByLabel('Message').fill('Do you ship to Norway?')
-      await form.getByRole('button', { name: 'Send' }).click()
-      await form.getByText('We will write to late@shop.test.').waitFor()
+      await form.getByLabel('message').fill('  ')
+      await send.click()
+      await notice.filter({ hasText: 'Write a message.' }).waitFor()
+      await look(page, 'offline-empty')
+      await form.getByLabel('message').fill('Do you ship to Norway?')
+      await send.click()
+      await state.filter({ hasText: 'Sent. We will write to late@shop.test.' }).waitFor()
+      expect(await mine.allTextContents()).toEqual(['Do you ship to Norway?'])
+      expect(await send.isVisible()).toBe(false)
+      expect(await notice.isVisible()).toBe(false)
+      await look(page, 'offline-sent')
+      await page.reload()
+      await state.filter({ hasText: 'Sent. We will write to late@shop.test.' }).waitFor()
+      expect(await faults(page)).toEqual([])
+      await form.getByRole('button', { name: 'Write another message' }).click()
+      await form.getByLabel('E-mail').fill('late@shop.test')
+      await form.getByLabel('message').fill('And to Sweden?')
+      await send.click()
+      await until(() => mine.allTextContents(), ['Do you ship to Norway?', 'And to Sweden?'])
+      await page.evaluate(() => (window.ChatBot as ChatBot).reset())
+      await until(() => mine.count(), 0)
       await clean(page)
     } finally {
       await chat({ paused: false, mailInboxId: null })

@@ -132,6 +132,13 @@ describe('what a conversation says', () => {
     expect(personIn(told([changed(1, wrote), { type: 'presence', here: [here] }]))?.name).toBe('Quinn')
   })
 
+  it('CW2 a program that writes for the team has no name, and hides nobody’s', () => {
+    const program = message('b', { sender: { ...pat, id: 'key', name: '' }, createdAt: String(AT + 1) })
+    const owned = { owner: 'person' } as const
+    expect(personIn(told([changed(1, [program], owned)]))).toBe(null)
+    expect(personIn(told([changed(1, [message('a', { sender: pat }), program], owned)]))?.name).toBe('Pat')
+  })
+
   it('CW2 what is moved or erased leaves nothing behind', () => {
     const known = told([changed(9, [message('a')])])
     expect(told([{ type: 'moved', to: 'c2' }], known)).toEqual(NOTHING)
@@ -205,6 +212,12 @@ describe('what is shown', () => {
       'd',
     ])
     expect(shown(NOTHING)).toEqual([])
+  })
+
+  it('CW16 what went by mail stands last, as what one said, with the address that is answered', () => {
+    const mail = { ...said('m', AT + 5), email: 'late@shop.test' }
+    const items = timeline(told([changed(1, [message('a')])]), [mail], 'We are away', dayOf)
+    expect(items.at(-1)).toMatchObject({ isMine: true, content: 'm', owed: { email: 'late@shop.test' } })
   })
 
   it('CW4 what one says in a row is together: named once, dated once', () => {

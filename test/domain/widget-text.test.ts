@@ -162,6 +162,7 @@ describe('languages', () => {
       for (const [key, text] of Object.entries(texts)) {
         expect(text.trim(), key).not.toBe('')
         expect(blanks(text), key).toEqual(blanks(english[key]!))
+        expect(blanks(text).length, key).toBeLessThan(2)
         if (!path.endsWith('en.ts')) expect(text, key).not.toBe(english[key])
       }
     }
@@ -184,8 +185,10 @@ describe('languages', () => {
     [[], 'en'],
   ])('CW6 %j is shown in %s', (wishes, language) => expect(chosen(wishes, ours)).toBe(language))
 
-  it('CW6 blanks are filled, and what fills them is text', () => {
-    expect(filled('{n} of {name}', { n: 3, name: '{n} $& <b>' })).toBe('3 of {n} $& <b>')
+  it('CW6 a blank is filled, and what fills it is text', () => {
+    expect(filled('{n} new', 3)).toBe('3 new')
+    expect(filled('Remove {name}.', '{n} $& <b>')).toBe('Remove {n} $& <b>.')
+    expect(filled('Send', 'x')).toBe('Send')
   })
 })
 

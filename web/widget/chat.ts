@@ -35,9 +35,12 @@ export interface Events {
 
 /** What there is to say about something that went wrong, in the words of texts.ts. */
 export interface Notice {
-  text: 'notUploaded' | 'notSent'
-  name?: string
+  text: Trouble
+  /** The file's. */
+  name: string
 }
+
+export type Trouble = 'notUploaded' | 'notSent' | 'noEmail' | 'badEmail' | 'noMessage'
 
 /** The page's own, until it is another's: without `language`. */
 type Who = Omit<Claims, 'language'>
@@ -63,7 +66,12 @@ export interface Chat {
   draft: string
   readonly settings: ChatSettings | null
   readonly mayAttach: boolean
-  readonly email: string
+  /** What went by mail from here, the newest last. */
+  readonly mails: Said[]
+  /** An address would be of use, and nobody was asked for it yet. */
+  readonly asksEmail: boolean
+  /** What the contact gave then; null where they gave none on this page. */
+  followed: string | null
   /** What is said now waits for the network: a break that is worth a word, most are over before. */
   readonly isLost: boolean
 
@@ -83,14 +91,19 @@ export interface Chat {
   rate(id: string, feedback: Feedback): void
   /** The form of who comes while nobody is there. */
   write(mail: { email: string; name: string; content: string }): Promise<boolean>
+  /** Answers that the contact missed go to this address; null: they want none. */
+  follow(email: string | null): Promise<boolean>
+  complain(text: Trouble, name?: string): void
 
   // Who is told.
   /** Called when something changed, once for everything that did. */
   render: () => void
-  emit: <E extends keyof Events>(event: E, about: Events[E]) => void
+  emit: <E extends keyof Events>(event: E, about?: Events[E]) => void
 }
 
 const FLOOD_S = 10
+/** Of those that went by mail, the last are kept. */
+const MOST_MAILS = 5
 const SAY_TYPING_MS = 4000
 const TYPED_MS = 6000
 const NOTICED_MS = 1500
@@ -100,9 +113,9 @@ export function chatOn({ base, webChatId, isPage, email, language }: Options): C
   const tab = store('sessionStorage')
   const desk = deskAt(base)
   const session = sessionWith(desk, kept, webChatId)
-  const [outboxKey, seenKey, openKey, draftKey] = ['outbox', 'seen', 'open', 'draft'].map(
-    name => `${session.key} ${name}`,
-  ) as [string, string, string, string]
+  const [outboxKey, seenKey, openKey, draftKey, mailsKey, askedKey] = [
+    ...['outbox', 'seen', 'open', 'draft', 'mails', 'asked'],
+  ].map(name => `${session.key} ${name}`) as [string, string, string, string, string, string]
 
   let who: Who = email ? { email } : {}
   let conversationId: string | undefined
@@ -137,9 +150,15 @@ export function chatOn({ base, webChatId, isPage, email, language }: Options): C
     get mayAttach() {
       return chat.settings?.attachments !== false && chat.begun?.availability !== 'offline'
     },
-    get email() {
-      return who.identity?.email ?? who.email ?? chat.begun?.contact.email ?? ''
+    get mails() {
+      return kept.read<Said[]>(mailsKey) ?? []
     },
+    get asksEmail() {
+      const { begun, conversation, outbox } = chat
+      const isSaid = conversation.messages.size + outbox.length > 0
+      return isSaid && !!begun?.chat.continues && !begun.contact.email && !kept.read(askedKey)
+    },
+    followed: null,
     get isLost() {
       return !navigator.onLine || (lostAt > 0 && Date.now() - lostAt >= NOTICED_MS)
     },
@@ -155,7 +174,7 @@ export function chatOn({ base, webChatId, isPage, email, language }: Options): C
       chat.isOpen = true
       tab.write(openKey, true)
       socket.want()
-      chat.emit('open', undefined)
+      chat.emit('open')
       changed()
     },
 
@@ -163,7 +182,7 @@ export function chatOn({ base, webChatId, isPage, email, language }: Options): C
       if (!chat.isOpen || isPage) return
       chat.isOpen = false
       tab.write(openKey, null)
-      chat.emit('close', undefined)
+      chat.emit('close')
       changed()
     },
 
@@ -174,7 +193,10 @@ export function chatOn({ base, webChatId, isPage, email, language }: Options): C
     reset() {
       session.forget()
       writeOutbox([])
-      kept.write(seenKey, null)
+      for (const key of [seenKey, mailsKey, askedKey]) kept.write(key, null)
+      chat.followed = null
+      chat.draft = ''
+      chat.uploads = []
       leave()
       beginAs({})
     },
@@ -201,7 +223,8 @@ export function chatOn({ base, webChatId, isPage, email, language }: Options): C
     },
 
     attach(files) {
-      for (const file of files) void upload({ key: newId(), file })
+      // So many are taken with one message.
+      for (const file of files) if (chat.uploads.length < 10) void upload({ key: newId(), file })
     },
 
     removeUpload(key) {
@@ -221,17 +244,25 @@ export function chatOn({ base, webChatId, isPage, email, language }: Options): C
     },
 
     /** The same mail is one, however often it is tried. */
-    async write({ email, name, content }) {
-      mailId ??= newId()
-      chat.notice = null
-      try {
-        await desk.email({ id: mailId, email, content, ...(name.trim() && { name: name.trim() }) })
+    write: ({ email, name, content }) =>
+      tried(async () => {
+        mailId ??= newId()
+        await desk.email({ id: mailId, email, name, content })
+        const mail: Said = { id: mailId, content, attachments: [], at: Date.now(), email }
+        kept.write(mailsKey, [...chat.mails, mail].slice(-MOST_MAILS))
         mailId = null
-        return true
-      } catch (error) {
-        failed(error as Refused)
-        return false
-      }
+      }),
+
+    follow: email =>
+      tried(async () => {
+        if (email) chat.begun = await session.begin({ ...who, email, language: language() })
+        chat.followed = email
+        kept.write(askedKey, true)
+      }),
+
+    complain(text, name = '') {
+      chat.notice = { text, name }
+      changed()
     },
 
     render() {},
@@ -272,7 +303,9 @@ export function chatOn({ base, webChatId, isPage, email, language }: Options): C
         // After this failure has been taken note of: there is no next attempt.
         setTimeout(socket.rest)
       } else if (code !== 'identity_refused' && code !== 'invalid_field') throw error
-      console.warn(`ChatBot: ${error}${isOrigin ? ` (allowedOrigins: ${location.origin})` : ''}`)
+      console.warn(
+        `ChatBot: ${isOrigin ? `add "${location.origin}" to allowedOrigins of this web chat` : error}`,
+      )
       said(error as Refused)
       if (chat.isRefused || !Object.keys(who)[0]) throw error
       // What the page said of the visitor is no good: then as nobody in particular.
@@ -341,9 +374,18 @@ export function chatOn({ base, webChatId, isPage, email, language }: Options): C
     said({ code, message })
   }
 
+  /** @returns whether it went well; where not, the contact is told */
+  const tried = async (work: () => Promise<void>) => {
+    chat.notice = null
+    const error = await work().catch((error: Refused) => error)
+    if (error) failed(error)
+    changed()
+    return !error
+  }
+
   const failed = (error: Refused) => {
     if (error.code === 'rate_limited') wait(error.retryAfter || FLOOD_S)
-    else chat.notice = { text: 'notSent' }
+    else chat.complain(error.code === 'invalid_field' ? 'badEmail' : 'notSent')
     said(error)
     changed()
   }
@@ -409,7 +451,7 @@ export function chatOn({ base, webChatId, isPage, email, language }: Options): C
       chat.uploads = chat.uploads.map(other => (other === one ? { ...one, done } : other))
       changed()
     } catch {
-      chat.notice = { text: 'notUploaded', name: one.file.name }
+      chat.complain('notUploaded', one.file.name)
       chat.removeUpload(one.key)
     }
   }
@@ -461,9 +503,9 @@ export function chatOn({ base, webChatId, isPage, email, language }: Options): C
     else requestAnimationFrame(now)
   }
 
-  window.addEventListener('storage', elsewhere)
-  window.addEventListener('online', changed)
-  window.addEventListener('offline', changed)
+  addEventListener('storage', elsewhere)
+  addEventListener('online', changed)
+  addEventListener('offline', changed)
   document.addEventListener('visibilitychange', changed)
   return chat
 }

@@ -12,7 +12,7 @@ export function brand(color: string | undefined): { color: string; on: '#000' | 
 
 export function luminance(color: string): number {
   const [r, g, b] = [1, 3, 5].map(at => {
-    const part = Number.parseInt(color.slice(at, at + 2), 16) / 255
+    const part = +`0x${color.slice(at, at + 2)}` / 255
     return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
   }) as [number, number, number]
   return 0.2126 * r + 0.7152 * g + 0.0722 * b

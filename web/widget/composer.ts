@@ -1,7 +1,6 @@
 /** Where the contact writes: text, files picked, pasted or dropped. */
-import { button, div, h, ICON, icon, set, span } from './dom.ts'
+import { button, div, form, h, ICON, icon, set, span } from './dom.ts'
 import { filled } from './languages.ts'
-import { size } from './picture.ts'
 import type { Texts } from './texts.ts'
 
 const MOST_CHARS = 16_000
@@ -34,8 +33,10 @@ export function composer(texts: Texts, writes: Writes): Composer {
     oninput: () => typed(),
     onkeydown(event: KeyboardEvent) {
       // While an input method composes, Enter chooses a word (229 is what Safari says then).
-      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing && event.keyCode !== 229)
-        submit(event)
+      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing && event.keyCode !== 229) {
+        event.preventDefault()
+        submit()
+      }
     },
     onpaste: (event: ClipboardEvent) => take(event, event.clipboardData),
   })
@@ -50,14 +51,14 @@ export function composer(texts: Texts, writes: Writes): Composer {
     },
   })
   const clip = button('tool', texts.attach, () => picker.click(), icon(ICON.clip))
-  const send = button('send', texts.send, () => {}, icon(ICON.send))
-  send.type = 'submit'
+  const send = button('send', texts.send, null, icon(ICON.send))
   const files = div('uploads')
   let shown: unknown
   let isReady = false
 
   const update = () => {
-    const { uploads, mayAttach } = writes
+    const { uploads, mayAttach, draft } = writes
+    if (input.value !== draft) input.value = draft
     clip.hidden = !mayAttach
     if (shown !== uploads) files.replaceChildren(...uploads.map(upload))
     shown = uploads
@@ -68,15 +69,9 @@ export function composer(texts: Texts, writes: Writes): Composer {
   const upload = ({ key, file, done }: Writes['uploads'][number]) =>
     span(
       'file',
-      icon(ICON.file),
       h('bdi', { class: 'name' }, file.name),
-      span('size', done ? size(file.size) : '…'),
-      button(
-        'plain',
-        filled(texts.remove, { name: file.name }),
-        () => writes.removeUpload(key),
-        icon(ICON.close),
-      ),
+      !done && '…',
+      button('plain', filled(texts.remove, file.name), () => writes.removeUpload(key), icon(ICON.close)),
     )
 
   /** Files that come with a paste or a drop. */
@@ -86,12 +81,10 @@ export function composer(texts: Texts, writes: Writes): Composer {
     writes.attach([...data.files])
   }
 
-  const submit = (event: Event) => {
-    event.preventDefault()
+  const submit = () => {
     if (!isReady) return
-    const { value } = input
-    input.value = ''
-    writes.say(value.trim())
+    writes.say(input.value.trim())
+    update()
     grow()
     input.focus()
   }
@@ -108,12 +101,7 @@ export function composer(texts: Texts, writes: Writes): Composer {
     input.style.height = `${input.scrollHeight}px`
   }
 
-  const element = h(
-    'form',
-    { class: 'composer', onsubmit: submit },
-    files,
-    div('field', clip, picker, input, send),
-  )
+  const element = form('composer', submit, files, div('field', clip, picker, input, send))
   return {
     element,
     update,

@@ -91,9 +91,7 @@ export function newIn(before: Conversation, now: Conversation): ChatMessage[] {
 }
 
 export function inOrder({ messages }: Conversation): ChatMessage[] {
-  return [...messages.values()].sort(
-    (a, b) => Number(a.createdAt) - Number(b.createdAt) || (a.id < b.id ? -1 : 1),
-  )
+  return [...messages.values()].sort((a, b) => +a.createdAt - +b.createdAt || (a.id < b.id ? -1 : 1))
 }
 
 /** What the contact was told after `seenAt`: how many messages, and when the newest was written (`seenAt` where there is none), ms. */
@@ -103,8 +101,8 @@ export function unseen({ messages }: Conversation, seenAt: number): { count: num
   return { count: news.length, newest: Math.max(seenAt, ...news) }
 }
 
-/** The person who answers, where one does: who has it open, or who wrote last. */
+/** The person who answers, where one does: who has it open, or who wrote last. A program that writes for the team has no name. */
 export function personIn(known: Conversation): Person | null {
-  const wrote = inOrder(known).filter(one => one.sender.kind === 'person')
+  const wrote = inOrder(known).filter(({ sender }) => sender.kind === 'person' && sender.name)
   return known.here[0] || (known.facts?.owner === 'person' && wrote.pop()?.sender) || null
 }

@@ -15,7 +15,7 @@ export interface Desk {
   upload(file: File): Promise<Uploaded>
   link(messageId: string, n: number): Promise<string>
   feedback(messageId: string, type: Feedback): Promise<void>
-  email(mail: { id: string; email: string; name?: string; content: string }): Promise<void>
+  email(mail: { id: string; email: string; name: string; content: string }): Promise<void>
   socket(conversationId: string, since: number | null): WebSocket
 }
 

@@ -24,15 +24,27 @@ export function span(name: string, ...children: Child[]): HTMLSpanElement {
   return h('span', { class: name }, ...children)
 }
 
-/** @param label what it does, for who cannot see or know its picture */
+/**
+ * @param label what it does, for who cannot see or know its picture
+ * @param onclick null: submits its form
+ */
 export function button(
   name: string,
   label: string | null,
-  onclick: () => void,
+  onclick: (() => void) | null,
   ...children: Child[]
 ): HTMLButtonElement {
-  const props = { type: 'button', class: name, title: label, 'aria-label': label, onclick }
-  return h('button', props, ...children)
+  const type = onclick ? 'button' : 'submit'
+  return h('button', { type, class: name, title: label, 'aria-label': label, onclick }, ...children)
+}
+
+/** A form whose mistakes we tell of ourselves. */
+export function form(name: string, submit: () => void, ...children: Child[]): HTMLFormElement {
+  const onsubmit = (event: Event) => {
+    event.preventDefault()
+    submit()
+  }
+  return h('form', { class: name, novalidate: true, onsubmit }, ...children)
 }
 
 export function set(element: Element, props: Props): void {
@@ -51,20 +63,18 @@ export function say(element: Element, text: string): void {
 
 /** One stroke each, on a field of 24 × 24. */
 export const ICON = {
-  chat: 'M6 4h12a3 3 0 0 1 3 3v7a3 3 0 0 1-3 3h-7l-5 4v-4a3 3 0 0 1-3-3V7a3 3 0 0 1 3-3z',
+  chat: 'M3 4h18v13H11l-5 4v-4H3z',
   close: 'M6 6l12 12M18 6L6 18',
-  down: 'M6 9l6 6 6-6',
   send: 'M12 19V5M6 11l6-6 6 6',
-  clip: 'M19 11l-8 8a4 4 0 0 1-6-6l8-8a3 3 0 0 1 4 4l-8 8a1 1 0 0 1-1-2l7-7',
+  clip: 'M19 11l-8 8a4 4 0 0 1-6-6l8-8a3 3 0 0 1 4 4l-8 8',
   like: 'M7 10v10H3V10h4l4-7c3 0 3 3 2 6h7l-2 11H7',
-  file: 'M6 3h8l4 4v14H6z',
 } as const
 
-export function icon(path: string, name = ''): SVGElement {
+export function icon(path: string): SVGElement {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
   const stroke = document.createElementNS(svg.namespaceURI, 'path')
   set(stroke, { d: path })
-  set(svg, { viewBox: '0 0 24 24', 'aria-hidden': 'true', class: `icon ${name}` })
+  set(svg, { viewBox: '0 0 24 24', 'aria-hidden': 'true', class: 'icon' })
   svg.append(stroke)
   return svg
 }

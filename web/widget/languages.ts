@@ -24,7 +24,7 @@ function script(tag: string): string | null {
   }
 }
 
-/** "{n} messages" with its values. */
-export function filled(text: string, values: Record<string, string | number>): string {
-  return text.replace(/\{(\w+)\}/g, (all, name: string) => `${values[name] ?? all}`)
+/** "{n} messages" with its value. A text has one blank at most. */
+export function filled(text: string, value: string | number): string {
+  return text.replace(/\{\w+\}/, () => `${value}`)
 }

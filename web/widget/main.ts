@@ -17,21 +17,21 @@ declare global {
 
 const script = (document.currentScript ??
   document.querySelector('script[data-chat]')) as HTMLScriptElement | null
-const waiting = window.ChatBot && 'q' in window.ChatBot ? window.ChatBot.q : undefined
-const isFirst = !window.ChatBot || 'q' in window.ChatBot
+const before = window.ChatBot
+const waiting = before ? 'q' in before && before.q : []
 if (!script?.dataset.chat) console.warn('ChatBot: data-chat is missing')
-else if (isFirst) begin(script)
+else if (waiting) begin(script, waiting)
 
-function begin(script: HTMLScriptElement): void {
+function begin(script: HTMLScriptElement, waiting: NonNullable<Waiting['q']>): void {
   const { chat: webChatId, mode, email, language } = script.dataset
-  const wishes = () => [language, chat?.settings?.language, ...navigator.languages]
+  const spoken = () =>
+    chosen([language, chat?.settings?.language, ...navigator.languages], Object.keys(languages))
   let chat: Chat | null = null
-  const spoken = () => chosen(wishes(), Object.keys(languages))
-  const options = { base: new URL(script.src).origin, webChatId: webChatId!, isPage: mode === 'page', email }
-  chat = chatOn({ ...options, language: spoken })
+  const base = new URL(script.src).origin
+  chat = chatOn({ base, webChatId: webChatId!, isPage: mode === 'page', email, language: spoken })
   const api = chatBot(chat)
   window.ChatBot = api
-  for (const [name, ...args] of waiting ?? []) (api[name] as (...all: unknown[]) => unknown)?.(...args)
+  for (const [name, ...args] of waiting) (api[name] as (...all: unknown[]) => unknown)?.(...args)
   const show = () => put(chat!, spoken, api)
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', show)
   else show()
@@ -68,9 +68,6 @@ function put(chat: Chat, spoken: () => string, api: ChatBot): void {
   api.on('open', () => {
     isFocusWanted = true
   })
-  api.on('close', () => {
-    isFocusWanted = false
-  })
-  chat.emit('ready', undefined)
+  chat.emit('ready')
   document.dispatchEvent(new CustomEvent('chatbot:ready', { detail: api }))
 }

@@ -2,7 +2,7 @@
 import { button, div, h, ICON, icon, say, set, span } from './dom.ts'
 import { filled } from './languages.ts'
 import { safeHref } from './markdown.ts'
-import { preview, size } from './picture.ts'
+import { preview } from './picture.ts'
 import { link, rich } from './rich.ts'
 import type { Texts } from './texts.ts'
 import type { Bubble, Item } from './timeline.ts'
@@ -29,15 +29,16 @@ export interface MessageList {
   update(items: readonly Item[], isOld: boolean): void
 }
 
-export function messageList(texts: Texts, language: string, asked: Asked): MessageList {
+/** @param title what stands for somebody without a name */
+export function messageList(texts: Texts, language: string, asked: Asked, title: () => string): MessageList {
   const rows = new Map<string, Row>()
   const clock = new Intl.DateTimeFormat(language, { timeStyle: 'short' })
   const day = days(language)
   const element = div('log')
-  set(element, { role: 'log', 'aria-label': texts.messages, 'aria-relevant': 'additions' })
+  set(element, { role: 'log', 'aria-labelledby': 'name', 'aria-relevant': 'additions' })
 
   const bubbleRow = (first: Bubble): Row => {
-    const name = first.isMine ? texts.you : first.sender?.name || texts.assistant
+    const name = first.isMine ? texts.you : first.sender?.name || title()
     const who = div(first.isMine || !first.sender ? 'sr' : 'who', h('bdi', {}, name))
     const body = h('div', { class: 'bubble', dir: 'auto' })
     const files = div('files')
@@ -47,15 +48,13 @@ export function messageList(texts: Texts, language: string, asked: Asked): Messa
     const retry = button('plain', null, () => asked.retry(first.key), texts.retry)
     const under = div('under', time, state, retry)
     const row = div('', who, body, files, sources, under)
-    let rate: ((feedback: Feedback) => void) | undefined
+    let thumbs: HTMLElement[] | undefined
     let shown: Bubble | undefined
     const update = (now: Bubble) => {
       row.className = [
-        'row',
-        now.isMine ? 'mine' : 'theirs',
+        now.isMine ? 'row mine' : 'row theirs',
         now.isFirst && 'first',
-        now.isLast && 'last',
-        now.owed && 'owed',
+        now.owed ? 'last owed' : now.isLast && 'last',
       ].join(' ')
       if (now.content !== shown?.content) {
         body.replaceChildren(...(now.isMine ? [now.content] : rich(now.content)))
@@ -65,47 +64,39 @@ export function messageList(texts: Texts, language: string, asked: Asked): Messa
       if (now.files.length !== shown?.files.length || now.id !== shown.id)
         files.replaceChildren(...now.files.map(one => file(now.id, one)))
       if (now.citations.length !== shown?.citations.length) sources.replaceChildren(...cited(now.citations))
-      if (now.at) say(time, clock.format(now.at))
+      if (now.at && !now.owed) say(time, clock.format(now.at))
       say(state, status(now))
       retry.hidden = !now.owed?.failed
       state.classList.toggle('bad', !retry.hidden)
       if (now.id && now.sender?.kind === 'assistant') {
-        rate ??= rating(now.id, under)
-        rate(now.feedback ?? null)
+        const { id } = now
+        const thumb = (as: (typeof LIKES)[number]) => {
+          const press = () => asked.rate(id, shown?.feedback === as ? null : as)
+          return under.appendChild(button('rate', texts[as], press, icon(ICON.like)))
+        }
+        thumbs ??= LIKES.map(thumb)
+        for (const i in LIKES) set(thumbs[i]!, { 'aria-pressed': `${now.feedback === LIKES[i]}` })
       }
       shown = now
     }
     return { element: row, update: update as Row['update'] }
   }
 
-  const status = ({ owed }: Bubble) =>
-    !owed ? '' : owed.failed ? texts.notSent : asked.isLost ? texts.waiting : texts.sending
-
-  const rating = (id: string, under: HTMLElement) => {
-    let current: Feedback = null
-    const thumb = (as: 'like' | 'dislike', label: string) => {
-      const press = () => asked.rate(id, current === as ? null : as)
-      const element = button(`rate ${as}`, label, press, icon(ICON.like))
-      under.append(element)
-      return () => set(element, { 'aria-pressed': `${current === as}` })
-    }
-    const thumbs = [thumb('like', texts.helpful), thumb('dislike', texts.notHelpful)]
-    return (feedback: Feedback) => {
-      current = feedback
-      for (const update of thumbs) update()
-    }
+  const status = ({ owed }: Bubble) => {
+    if (owed?.email) return filled(texts.sent, owed.email)
+    return !owed ? '' : owed.failed ? texts.notSent : asked.isLost ? texts.lost : texts.sending
   }
 
   const file = (id: string | undefined, one: Bubble['files'][number]) => {
-    const about = [icon(ICON.file), h('bdi', { class: 'name' }, one.filename), span('size', size(one.size))]
-    if (!id || !('n' in one)) return span('file', ...about)
+    const name = h('bdi', { class: 'name' }, one.filename)
+    if (!id || !('n' in one)) return span('file', name)
     const found = () => asked.desk.link(id, one.n)
     const open = () =>
       found().then(
         url => link(url).click(),
         () => {}, // said already
       )
-    const element = button('file', filled(texts.download, { name: one.filename }), open, ...about)
+    const element = button('file', filled(texts.download, one.filename), open, name)
     void preview(one, found).then(picture => picture && element.prepend(picture))
     return element
   }
@@ -139,6 +130,7 @@ export function messageList(texts: Texts, language: string, asked: Asked): Messa
   return { element, update }
 }
 
+const LIKES = ['like', 'dislike'] as const
 const DAY_MS = 86_400_000
 
 /** "today", "yesterday", then dates, as the language writes them. */

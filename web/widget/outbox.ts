@@ -13,6 +13,8 @@ export interface Said {
   at: number
   /** The desk's code, where it did not take it. */
   failed?: string | undefined
+  /** It went by mail, from the form of who comes while nobody is there; this address is answered. */
+  email?: string
 }
 
 /** Long enough for a slow network, short enough for a lost frame. */

@@ -1,13 +1,7 @@
-/** How a file is shown: its size in words, and a picture small. */
+/** A picture is shown small. */
 import { h } from './dom.ts'
 
-const PICTURE_BYTES = 8 * 1024 * 1024
-
-/** 1536 → "2 KB" */
-export function size(bytes: number): string {
-  const kilobytes = bytes / 1024
-  return kilobytes < 1000 ? `${Math.ceil(kilobytes)} KB` : `${(kilobytes / 1024).toFixed(1)} MB`
-}
+const PICTURE_BYTES = 8e6
 
 /**
  * Drawn on a canvas: the host page's `img-src` need not name the desk, and where the picture cannot be fetched nothing is violated.

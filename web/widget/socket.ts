@@ -135,10 +135,10 @@ export function socketTo(ends: Ends): Socket {
     drop()
   }
 
-  window.addEventListener('online', wake)
-  window.addEventListener('pageshow', event => event.persisted && wake())
+  addEventListener('online', wake)
+  addEventListener('pageshow', event => event.persisted && wake())
   // A page with an open socket is not kept for the back button.
-  window.addEventListener('pagehide', () => drop())
+  addEventListener('pagehide', () => drop())
   document.addEventListener('visibilitychange', () => {
     line.hiddenAt = document.hidden ? Date.now() : null
     if (!document.hidden) wake()

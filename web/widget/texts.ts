@@ -4,7 +4,6 @@ export interface Texts {
   open: string
   close: string
   unread: string
-  messages: string
   write: string
   send: string
   attach: string
@@ -12,26 +11,28 @@ export interface Texts {
   download: string
   notUploaded: string
   you: string
-  assistant: string
   typing: string
   sending: string
-  waiting: string
   notSent: string
   retry: string
-  answersNow: string
-  answersLater: string
-  away: string
+  now: string
+  later: string
   here: string
-  offline: string
-  helpful: string
-  notHelpful: string
+  lost: string
+  like: string
+  dislike: string
   sources: string
   closed: string
   tooMany: string
-  leaveMessage: string
+  away: string
+  another: string
   email: string
   name: string
-  message: string
-  thanks: string
+  sent: string
+  noEmail: string
   badEmail: string
+  noMessage: string
+  byMail: string
+  noMail: string
+  mailed: string
 }

@@ -72,6 +72,14 @@ function ofSaid(owed: Said): Bubble {
 }
 
 function bubble(known: Partial<Bubble> & Pick<Bubble, 'key' | 'content'>): Bubble {
-  const nothing = { isMine: false, files: [], citations: [], at: 0, isFirst: true, isLast: false }
-  return { kind: 'bubble', ...nothing, ...known }
+  return {
+    kind: 'bubble',
+    isMine: false,
+    files: [],
+    citations: [],
+    at: 0,
+    isFirst: true,
+    isLast: false,
+    ...known,
+  }
 }

@@ -4,6 +4,7 @@ import { brand } from './color.ts'
 import { composer } from './composer.ts'
 import { personIn, stillTyping } from './conversation.ts'
 import { button, div, h, ICON, icon, say, set, span } from './dom.ts'
+import { followLine } from './follow-line.ts'
 import { filled } from './languages.ts'
 import { days, messageList } from './message-list.ts'
 import { offlineForm } from './offline-form.ts'
@@ -25,8 +26,10 @@ export function viewOf(chat: Chat, texts: Texts, language: string): View {
   const dayOf = days(language)
   const writing = composer(texts, chat)
   const form = offlineForm(texts, chat)
-  const list = messageList(texts, language, chat)
+  const follow = followLine(texts, chat, () => focus())
   const isAway = () => chat.begun?.availability === 'offline'
+  const title = () => chat.settings?.title || texts.chat
+  const list = messageList(texts, language, chat, title)
 
   const name = h('bdi')
   const about = h('p', { class: 'about' })
@@ -37,12 +40,18 @@ export function viewOf(chat: Chat, texts: Texts, language: string): View {
 
   // What is being written stands beside the log, not in it: it is read out once, when it is whole.
   const streaming = h('div', { class: 'bubble', dir: 'auto' })
-  const typist = span('sr')
-  const dots = div('bubble dots', h('i'), h('i'), h('i'), typist)
-  const underWay = div('row theirs first', streaming, dots)
+  const typist = div('bubble')
+  const underWay = div('row theirs first', streaming, typist)
   const suggestions = div('row mine suggestions')
-  const scroll = h('div', { class: 'scroll', tabindex: 0 }, list.element, underWay, suggestions)
-  const notice = h('div', { class: 'notice', role: 'status' })
+  const scroll = h(
+    'div',
+    { class: 'scroll', tabindex: 0 },
+    list.element,
+    underWay,
+    follow.element,
+    suggestions,
+  )
+  const notice = h('div', { class: 'notice', id: 'notice', role: 'status' })
 
   const panel = h(
     'section',
@@ -64,14 +73,8 @@ export function viewOf(chat: Chat, texts: Texts, language: string): View {
     form.element,
   )
   const badge = span('badge')
-  const launcher = button(
-    'launcher',
-    null,
-    () => (chat.isOpen ? leave() : chat.open()),
-    icon(ICON.chat, 'chat'),
-    icon(ICON.down, 'shut'),
-    badge,
-  )
+  const sign = icon(ICON.chat)
+  const launcher = button('launcher', null, () => (chat.isOpen ? leave() : chat.open()), sign, badge)
   set(launcher, { 'aria-controls': 'panel', hidden: isPage })
   const element = div(isPage ? 'all page' : 'all', panel, launcher)
   // What is typed here is no shortcut of the host's page.
@@ -103,12 +106,14 @@ export function viewOf(chat: Chat, texts: Texts, language: string): View {
     element.hidden = chat.isRefused
     element.classList.toggle('open', isOpen)
     panel.hidden = !isOpen
-    const news = unread ? `, ${filled(texts.unread, { n: unread })}` : ''
-    set(launcher, { 'aria-label': isOpen ? texts.close : texts.open + news, 'aria-expanded': `${isOpen}` })
+    set(sign.firstElementChild!, { d: ICON[isOpen ? 'close' : 'chat'] })
+    const news = unread ? `, ${filled(texts.unread, unread)}` : ''
+    set(launcher, { 'aria-label': isOpen ? texts.chat : texts.open + news, 'aria-expanded': `${isOpen}` })
     say(badge, unread > 9 ? '9+' : `${unread}`)
     badge.hidden = !unread
     if (isOpen) {
       updateHead()
+      follow.update()
       updateMessages()
       updateNotice()
       writing.element.hidden = isAway()
@@ -121,31 +126,34 @@ export function viewOf(chat: Chat, texts: Texts, language: string): View {
   }
 
   const updateHead = () => {
-    const { settings, conversation, begun, isLive } = chat
-    const person = personIn(conversation)
-    const title = settings?.title || texts.chat
+    const { conversation, begun, isLive } = chat
     const isHere = isLive && conversation.here.length > 0
-    const when = { now: texts.answersNow, later: texts.answersLater, offline: texts.away }
-    say(name, person?.name || title)
+    // A person answers when they can, whatever the assistant could.
+    const isNow = begun?.availability === 'now' && conversation.facts?.owner !== 'person'
+    say(name, personIn(conversation)?.name || title())
     say(face, [...name.textContent!][0]!)
     face.classList.toggle('here', isHere)
-    say(about, !begun ? '…' : isHere ? texts.here : person ? title : when[begun.availability])
+    say(about, begun ? texts[isHere ? 'here' : isNow ? 'now' : 'later'] : '…')
   }
 
   const updateMessages = () => {
     const { conversation, outbox, settings, begun } = chat
+    const isOffline = isAway()
+    const owed = isOffline ? [...outbox, ...chat.mails] : outbox
+    // A greeting that asks is not for who gets no answer.
+    const greeting = isOffline ? texts.away : (settings?.greeting ?? null)
     const wasAtEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_PX
-    const items = timeline(conversation, outbox, settings?.greeting ?? null, dayOf)
-    list.update(items, !conversation.synced)
+    const items = timeline(conversation, owed, greeting, dayOf)
+    list.update(items, !conversation.synced && !isOffline)
     const typing = stillTyping(conversation, Date.now()).find(one => one.who.kind !== 'contact')?.who
     const text = conversation.answer?.text ?? ''
     if (text !== written) streaming.replaceChildren(...rich(text))
     written = text
     underWay.hidden = !text && !typing
     streaming.hidden = !text
-    dots.hidden = !!text
-    if (typing) say(typist, filled(texts.typing, { name: typing.name || texts.assistant }))
-    const isFresh = conversation.messages.size + outbox.length === 0 && !isAway()
+    typist.hidden = !!text
+    if (typing) say(typist, filled(texts.typing, typing.name || title()))
+    const isFresh = conversation.messages.size + outbox.length === 0 && !isOffline
     suggest((isFresh && begun?.chat.suggestedQuestions) || [])
     const last = items[items.length - 1]
     const now = `${last?.key} ${text.length} ${!!typing}`
@@ -168,10 +176,10 @@ export function viewOf(chat: Chat, texts: Texts, language: string): View {
     const seconds = Math.ceil((chat.limitedUntil - Date.now()) / 1000)
     const trouble =
       seconds > 0
-        ? filled(texts.tooMany, { n: seconds })
+        ? filled(texts.tooMany, seconds)
         : isLost
-          ? texts.offline
-          : what && filled(texts[what.text], { name: what.name ?? '' })
+          ? texts.lost
+          : what && filled(texts[what.text], what.name)
     const text = trouble || (conversation.facts?.status === 'closed' ? texts.closed : '')
     // Seconds that count down are for the eyes.
     set(notice, { 'aria-live': seconds > 0 && notice.textContent ? 'off' : 'polite' })

@@ -60,6 +60,8 @@ export interface ChatSettings {
   suggestedQuestions: string[]
   language: string | null
   attachments: boolean
+  /** Answers that were missed are mailed, where an address is known. */
+  continues?: boolean
 }
 
 export interface Identity {
