@@ -39,8 +39,8 @@ export type ClientFrame = z.infer<typeof ClientFrame>
 export type SayFrame = Extract<ClientFrame, { type: 'say' }>
 
 export type ServerFrame =
-  /** How the conversation stands, and messages that are new or changed, whole; more of the same may come right behind. */
-  | { type: 'changed'; seq: number; conversation: object; messages: object[] }
+  /** How the conversation stands, and messages that are new or changed, whole; `seq` null: more of the same comes right behind. */
+  | { type: 'changed'; seq: number | null; conversation: object; messages: object[] }
   | { type: 'typing'; who: Watcher; on: boolean }
   /** Who has it open, each once. */
   | { type: 'presence'; here: Watcher[] }
@@ -72,25 +72,21 @@ export function chatFrames(state: ConversationState, messages: readonly Message[
   return inFrames(state.seq, chatStanding(state), messages.filter(isForContact), chatMessage)
 }
 
-/** In the order of their changes, so that whoever is let go between two of them comes back to the second. */
+/** In the order in which they were said, whatever changed of them since. */
 function inFrames(
   seq: number,
   conversation: object,
   messages: readonly Message[],
   shown: (message: Message) => object,
 ): ServerFrame[] {
-  const sorted = messages.toSorted((a, b) => a.seq - b.seq || a.position - b.position)
-  const count = Math.max(1, Math.ceil(sorted.length / SOME))
-  return Array.from({ length: count }, (_, n) => {
-    const next = sorted[(n + 1) * SOME]
-    return {
-      type: 'changed',
-      // All that changed before the next one has been told.
-      seq: next ? next.seq - 1 : seq,
-      conversation,
-      messages: sorted.slice(n * SOME, (n + 1) * SOME).map(shown),
-    }
-  })
+  const inOrder = messages.toSorted((a, b) => a.position - b.position).map(shown)
+  const count = Math.max(1, Math.ceil(inOrder.length / SOME))
+  return Array.from({ length: count }, (_, n) => ({
+    type: 'changed',
+    seq: n === count - 1 ? seq : null,
+    conversation,
+    messages: inOrder.slice(n * SOME, (n + 1) * SOME),
+  }))
 }
 
 /** How it stands, as the team sees it live. */
