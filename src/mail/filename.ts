@@ -13,5 +13,6 @@ export function safeName(name: string, contentType: string): string {
       : letters.join('')
   if (short !== '' && short !== '.' && short !== '..') return short
   if (contentType === 'message/rfc822') return 'mail.eml'
-  return `attachment.${/^[\w-]+\/([\w.-]+)/.exec(contentType)?.[1] ?? 'bin'}`
+  // RFC 6838 §4.2 gives a subtype 127 characters; what is longer names no kind of file.
+  return `attachment.${/^[\w-]+\/([\w.-]{1,127})(?![\w.-])/.exec(contentType)?.[1] ?? 'bin'}`
 }
