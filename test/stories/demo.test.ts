@@ -215,10 +215,12 @@ it('SA1 what it prints begins a conversation by the API, and the answer is there
   const lines = printed
     .split('\n')
     .filter(line =>
-      /^ {2}(?:C=\$\(curl|curl -s).*\/api\/v1\/(?:conversations\/ -H 'A.*-d|messages)/.test(line),
+      /^ {2}(?:C=\$\(curl|curl -s).*\/api\/v1\/(?:conversations\/(?:\?limit|\$C| -H 'A.*-d)|messages)/.test(
+        line,
+      ),
     )
-  expect(lines).toHaveLength(3)
-  const [begin, say, read] = lines.map(line => line.trim())
+  expect(lines).toHaveLength(6)
+  const [begin, say, read, newest, takeOver, answer] = lines.map(line => line.trim())
   const run = (script: string) => execFileSync('bash', ['-c', script], { encoding: 'utf8' })
   expect(begin).toContain(handle.webChatId)
   const said = run(`${begin}\n${say}`)
@@ -228,6 +230,9 @@ it('SA1 what it prints begins a conversation by the API, and the answer is there
   for (const end = Date.now() + 10_000; Date.now() < end && !all.includes('"outgoing"'); )
     all = run(`C=${conversation}\n${read}`)
   expect(all).toContain('30 days')
+  const answered = run(`${newest}\n${takeOver}\n${answer}`)
+  expect(answered).toContain('"owner":"person"')
+  expect(answered).toContain('"name":"Pia"')
 })
 
 it('WI7 the document of the API is valid OpenAPI 3.1, with every reference in its place', async () => {
