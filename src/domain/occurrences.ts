@@ -22,8 +22,14 @@ export function happenedIn(
   return [
     ...(began ? [about('conversation.created')] : []),
     ...turn.messages.flatMap(message => ofMessage(message, known.get(message.id) ?? null)),
-    ...(began ? [] : ofState(before, turn.state).map(about)),
+    ...(began ? [] : ofState(titled(before, turn), turn.state).map(about)),
   ]
+}
+
+/** That a conversation is called by its first words is no news beside them. */
+function titled(before: ConversationState, { state, messages }: Turn): ConversationState {
+  const isNamed = before.title === '' && messages.some(one => one.direction === 'incoming')
+  return isNamed ? { ...before, title: state.title } : before
 }
 
 function ofMessage(now: Message, before: Message | null): Happened[] {
