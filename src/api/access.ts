@@ -32,7 +32,7 @@ import {
 } from '../store/members.ts'
 import { chatKnown, isStillProved, mayStandOn } from '../store/visitors.ts'
 import { type Audited, writeAudit } from './audit.ts'
-import { Refusal } from './problems.ts'
+import { Refusal, tooOften } from './problems.ts'
 
 /** Whoever asks. What a key may do its scopes say; what it may see is what an admin sees. `inboxes` and `scopes` null are all of them. */
 export interface Who {
@@ -267,13 +267,11 @@ function keyInProtocol(protocols: string | undefined): string | null {
 /** draft-ietf-httpapi-ratelimit-headers-07, whose three fields most clients know. */
 function count(c: Context<Access>, { who, rate }: Asker): void {
   const spent = spend(c.env, work => inBackground(c, work), `${who.kind}/${who.id}`, rate, Date.now())
-  const seconds = String(Math.ceil(spent.resetMs / 1000))
+  const seconds = Math.ceil(spent.resetMs / 1000)
   c.header('ratelimit-limit', String(spent.limit))
   c.header('ratelimit-remaining', String(spent.remaining))
-  c.header('ratelimit-reset', seconds)
-  if (spent.yes) return
-  c.header('retry-after', seconds)
-  throw new Refusal('rate_limited')
+  c.header('ratelimit-reset', String(seconds))
+  if (!spent.yes) tooOften(c, seconds)
 }
 
 /** What nobody waits for. It does not fail the request either. */

@@ -30,7 +30,7 @@ async function chatPage(c: Context<Access>, isFramed: boolean): Promise<Response
   const ancestors = !isFramed ? "'none'" : frameAncestors(own.allowedOrigins)
   // Not every browser takes its own socket for 'self'.
   const socket = new URL(c.req.url).origin.replace(/^http/, 'ws')
-  c.header('content-security-policy', `${POLICY.replace('WS', socket)}; frame-ancestors ${ancestors}`)
+  c.header('content-security-policy', `${POLICY}; connect-src 'self' ${socket}; frame-ancestors ${ancestors}`)
   c.header('referrer-policy', 'strict-origin')
   c.header('cache-control', 'no-store')
   const { email, language } = c.req.query()
@@ -46,7 +46,7 @@ async function chatPage(c: Context<Access>, isFramed: boolean): Promise<Response
 }
 
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' WS; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'"
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'"
 
 type Html = ReturnType<typeof html>
 

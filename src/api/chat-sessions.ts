@@ -28,7 +28,7 @@ import type { Access } from './access.ts'
 import { availabilityOf } from './availability.ts'
 import { mailAddress, ONE_LINE } from './inbox-fields.ts'
 import { byId, jsonBody, noun } from './noun.ts'
-import { Refusal, refusals } from './problems.ts'
+import { Refusal, refusals, tooOften } from './problems.ts'
 
 const LASTS_MS = 90 * 24 * 60 * 60_000
 /** A minute, from one network address: an office has one, and a page that is opened again is counted again. */
@@ -224,7 +224,5 @@ function shownChat(chat: InboxRow, visitors: string | null) {
 function mustWait(c: Context<Access>): void {
   const background = (work: Promise<void>) => c.executionCtx.waitUntil(work)
   const { yes, resetMs } = spend(c.env, background, `visits/${addressOf(c.req.raw)}`, VISITS, Date.now())
-  if (yes) return
-  c.header('retry-after', String(Math.ceil(resetMs / 1000)))
-  throw new Refusal('rate_limited')
+  if (!yes) tooOften(c, Math.ceil(resetMs / 1000))
 }

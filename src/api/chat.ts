@@ -23,7 +23,7 @@ import type { Access } from './access.ts'
 import { mailAddress, ONE_LINE } from './inbox-fields.ts'
 import { linkTo } from './messages.ts'
 import { jsonBody, noun } from './noun.ts'
-import { Refusal, refusals } from './problems.ts'
+import { Refusal, refusals, tooOften } from './problems.ts'
 import { mustBeForm, receivedFile, UploadForm } from './uploads.ts'
 
 const json = <T extends z.ZodType>(schema: T) => ({ 'application/json': { schema } })
@@ -230,7 +230,5 @@ async function mayBegin(c: Context<Access>, contactId: string): Promise<void> {
 async function mayGoOn(c: Context<Access>, limits: ReturnType<typeof limitOf>[]): Promise<void> {
   const waits = await Promise.all(limits.map(async limit => (await limit).take()))
   const seconds = Math.max(...waits)
-  if (seconds === 0) return
-  c.header('retry-after', String(seconds))
-  throw new Refusal('rate_limited')
+  if (seconds > 0) tooOften(c, seconds)
 }

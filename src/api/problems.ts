@@ -17,6 +17,12 @@ export class Refusal extends Error {
   }
 }
 
+/** Who asks too often is told when to ask again. @throws Refusal */
+export function tooOften(c: Context, seconds: number): never {
+  c.header('retry-after', String(seconds))
+  throw new Refusal('rate_limited')
+}
+
 /** Thrown where what was asked for stands at another address for ever: a merged conversation. */
 export class Moved extends Error {
   override name = 'Moved'

@@ -161,13 +161,11 @@ export class Sockets {
   presence({ gone, fresh }: { gone?: WebSocket; fresh?: WebSocket } = {}): void {
     const here = this.#here(gone)
     const texts = { team: presenceText(here, 'team'), contact: presenceText(here, 'contact') }
-    const at = Date.now()
-    for (const socket of this.#ctx.getWebSockets()) {
-      const about = attachedTo<Attached>(socket)
-      const side = sideOf(about.who)
-      if (socket === fresh || (socket !== gone && texts[side] !== this.#presenceTold?.[side]))
-        tell(socket, about, texts[side], at, this.#ctx)
-    }
+    const told = this.#presenceTold
+    this.#toSides(
+      texts,
+      (socket, side) => socket === fresh || (socket !== gone && texts[side] !== told?.[side]),
+    )
     this.#presenceTold = texts
   }
 
@@ -198,21 +196,25 @@ export class Sockets {
     const text = (who: Watcher) => JSON.stringify({ type: 'typing', who, on } satisfies ServerFrame)
     // A program types for a person of the team; its own name is nothing for a contact.
     const outside: Watcher = who.kind === 'key' ? { kind: 'member', id: who.id, name: '' } : who
-    const texts = { team: text(who), contact: text(outside) }
-    const at = Date.now()
-    for (const socket of this.#ctx.getWebSockets()) {
-      const about = attachedTo<Attached>(socket)
-      const side = sideOf(about.who)
-      // A contact does not see themself typing in another tab.
-      if (socket !== from && !(side === 'contact' && who.kind === 'contact'))
-        tell(socket, about, texts[side], at, this.#ctx)
-    }
+    // A contact does not see themself typing in another tab.
+    this.#toSides(
+      { team: text(who), contact: text(outside) },
+      (socket, side) => socket !== from && !(side === 'contact' && who.kind === 'contact'),
+    )
   }
 
   #toAll(frame: ServerFrame): void {
     const text = JSON.stringify(frame)
+    this.#toSides({ team: text, contact: text }, () => true)
+  }
+
+  #toSides(texts: Record<Side, string>, isFor: (socket: WebSocket, side: Side) => boolean): void {
     const at = Date.now()
-    for (const socket of this.#ctx.getWebSockets()) tell(socket, attachedTo(socket), text, at, this.#ctx)
+    for (const socket of this.#ctx.getWebSockets()) {
+      const about = attachedTo<Attached>(socket)
+      const side = sideOf(about.who)
+      if (isFor(socket, side)) tell(socket, about, texts[side], at, this.#ctx)
+    }
   }
 
   /** Made once for each of both sides, and only where somebody of it is there. */
